@@ -11,8 +11,8 @@
     ├── Unavailable        a part that this needs is away for now
     └── ConfigurationError a setting, a flag or a configuration file is wrong
 
-A feature defines its own errors in its `errors.py`, as subclasses that set `code`. The HTTP status of
-a class is decided in `web.errors`, the exit code of a command in `cli.errors`, and nowhere else.
+A feature defines its own errors in its `errors.py`, as subclasses that set `code`. The HTTP status
+of a class is decided in `web.errors`, the exit code of a command in `cli.errors`, nowhere else.
 """
 
 

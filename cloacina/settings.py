@@ -82,7 +82,7 @@ def setting(default: T, parse: Callable[[object], T], text: str, *, secret: bool
 
     Parameters:
         default: the value when nobody gives one.
-        parse: makes the value from a flag, a variable's text or a TOML value; ValueError says why not.
+        parse: makes the value from a flag, a variable's text or a TOML value; raises ValueError.
         text: what the setting does, with its unit.
         secret: its value is never shown or logged.
 
@@ -90,7 +90,7 @@ def setting(default: T, parse: Callable[[object], T], text: str, *, secret: bool
         The dataclass field, typed as the value that it holds.
     """
     metadata = {"parse": parse, "help": text, "secret": secret}
-    return cast(T, field(default=default, metadata=metadata, repr=not secret))
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def load_settings(
         The settings.
 
     Raises:
-        ConfigurationError: a value cannot be used; the text names the setting and where it came from.
+        ConfigurationError: a value cannot be used; the text names the setting and its source.
     """
     flags = flags or {}
     home = resolve_home(cast("str | Path | None", flags.get("home")), environ)

@@ -1,0 +1,17 @@
+"""Database access: units of work, the database's clock, and the names that SQL is built from."""
+
+from cloacina.db.clock import UtcDateTime, after, now
+from cloacina.db.database import Database, TenantScope
+from cloacina.db.statements import execute_ddl, identifier, literal, rows_changed
+
+__all__ = [
+    "Database",
+    "TenantScope",
+    "UtcDateTime",
+    "after",
+    "execute_ddl",
+    "identifier",
+    "literal",
+    "now",
+    "rows_changed",
+]

@@ -1,0 +1,76 @@
+"""Time as the database tells it, so that no two machines' clocks are ever compared."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, String
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import ColumnElement, literal
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+# SQLite has no time type: text of one fixed width compares as the times themselves do
+_SQLITE_WRITTEN = "%Y-%m-%d %H:%M:%S.%f+00:00"
+_SQLITE_NOW = "%Y-%m-%d %H:%M:%f"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment: `timestamptz` on PostgreSQL, text of fixed width on SQLite, aware in Python."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column's type."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String(32))
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Write a moment; a naive one is refused, since nobody knows when it is."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        utc = value.astimezone(UTC)
+        return utc.strftime(_SQLITE_WRITTEN) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Read a moment, always in UTC."""
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            return datetime.fromisoformat(value)
+        return value.astimezone(UTC)  # type: ignore[no-any-return]  # the driver gave a datetime
+
+
+class after(ColumnElement[datetime]):
+    """The database's present time plus some seconds.
+
+    Parameters:
+        seconds: a number, or a column of numbers; may be negative.
+    """
+
+    type = UtcDateTime()
+    inherit_cache = False
+
+    def __init__(self, seconds: float | ColumnElement[Any]) -> None:
+        self.seconds: ColumnElement[Any] = (
+            seconds if isinstance(seconds, ColumnElement) else literal(float(seconds))
+        )
+
+
+def now() -> ColumnElement[datetime]:
+    """Give the database's present time: the transaction's start on PostgreSQL."""
+    return after(0)
+
+
+@compiles(after, "postgresql")
+def _after_postgresql(element: after, compiler: SQLCompiler, **kwargs: Any) -> str:
+    return f"(now() + make_interval(secs => {compiler.process(element.seconds, **kwargs)}))"
+
+
+@compiles(after, "sqlite")
+def _after_sqlite(element: after, compiler: SQLCompiler, **kwargs: Any) -> str:
+    seconds = compiler.process(element.seconds, **kwargs)
+    return f"(strftime('{_SQLITE_NOW}', 'now', ({seconds}) || ' seconds') || '000+00:00')"

@@ -1,0 +1,197 @@
+"""Units of work: one transaction that says, as its first statement, as whom it acts.
+
+A transaction is either the platform's or one tenant's. PostgreSQL forgets the role at the end of
+the transaction, so one small pool serves all tenants, behind PgBouncer in transaction mode too, and
+a transaction that forgot its role is refused by the tables instead of reading them. SQLite has one
+tenant and no roles; there every unit of work takes the one write lock at its start.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import sqlalchemy
+from sqlalchemy import event, exc, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+
+from cloacina.errors import ConfigurationError, DatabaseUnavailable
+
+CONNECT_TIMEOUT_S = 5
+POOL_TIMEOUT_S = 10
+POOL_RECYCLE_S = 1800
+STATEMENT_TIMEOUT_MS = 30_000
+SQLITE_BUSY_TIMEOUT_MS = 20_000
+
+_BEGIN_AS = text(
+    "SELECT set_config('role', :role, true), set_config('search_path', :path, true),"
+    " set_config('statement_timeout', :timeout, true)"
+)
+# connection exceptions, too many connections, and shutdowns by an operator or a crash
+_AWAY_STATES = ("08", "53300", "57P01", "57P02", "57P03")
+
+
+class TenantScope(Protocol):
+    """What a unit of work needs to know of a tenant."""
+
+    @property
+    def schema(self) -> str:
+        """The schema that holds the tenant's tables."""
+
+    @property
+    def role(self) -> str:
+        """The role that may use them."""
+
+
+class Database:
+    """The one way to the database.
+
+    Parameters:
+        url: `postgresql://…` or `sqlite:///path`.
+        pool_size: connections that this process keeps at most.
+
+    Raises:
+        ConfigurationError: the URL is none of these.
+    """
+
+    def __init__(self, url: str, pool_size: int = 8) -> None:
+        self.engine = _create_engine(url, pool_size)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._service_role: str | None = None
+        event.listen(self.engine, "connect", self._note_service_role)
+
+    def _note_service_role(self, connection: Any, _record: Any) -> None:
+        self._service_role = "" if self.is_sqlite else connection.info.user
+
+    @property
+    def service_role(self) -> str:
+        """The role that the service logs in as."""
+        if self._service_role is None:
+            with self._transaction() as session:
+                session.connection()
+        return self._service_role or ""
+
+    @property
+    def owner_role(self) -> str:
+        """The role that owns schemas and tables; nobody logs in as it."""
+        return f"{self.service_role}_owner"
+
+    @contextmanager
+    def platform(self) -> Iterator[Session]:
+        """Open a unit of work on the platform's tables, as the service itself.
+
+        Returns:
+            A session; it commits at the end of the block and rolls back when the block raises.
+
+        Raises:
+            DatabaseUnavailable: the database is away.
+        """
+        with self._transaction() as session:
+            self.act_as_platform(session)
+            yield session
+
+    @contextmanager
+    def tenant(self, scope: TenantScope) -> Iterator[Session]:
+        """Open a unit of work on one tenant's tables, as that tenant's role.
+
+        Parameters:
+            scope: the tenant.
+
+        Returns:
+            A session; it commits at the end of the block and rolls back when the block raises.
+
+        Raises:
+            DatabaseUnavailable: the database is away.
+        """
+        with self._transaction() as session:
+            self._act_as(session, scope.role, scope.schema)
+            yield session
+
+    def act_as_platform(self, session: Session) -> None:
+        """Go on as the service, for the platform's rows of a transaction; these come last."""
+        self._act_as(session, "none", "public")
+
+    def act_as_owner(self, session: Session, schema: str) -> None:
+        """Go on as the owner of schemas and tables, to create or change them in `schema`."""
+        self._act_as(session, self.owner_role, schema)
+
+    def _act_as(self, session: Session, role: str, schema: str) -> None:
+        if self.is_sqlite:
+            return
+        quoted = '"' + schema.replace('"', '""') + '"'
+        session.execute(
+            _BEGIN_AS, {"role": role, "path": quoted, "timeout": str(STATEMENT_TIMEOUT_MS)}
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except (exc.DBAPIError, exc.TimeoutError) as error:
+            if _is_away(error):
+                raise DatabaseUnavailable from error
+            raise
+
+    def close(self) -> None:
+        """Close the pool's connections."""
+        self.engine.dispose()
+
+
+def sqlstate(error: BaseException) -> str:
+    """Give the SQLSTATE of a database error, or an empty text."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+
+
+def _is_away(error: exc.SQLAlchemyError) -> bool:
+    if isinstance(error, exc.TimeoutError):
+        return True
+    if not isinstance(error, exc.OperationalError | exc.InterfaceError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        return "unable to open" in str(error.orig) or "locked" in str(error.orig)
+    state = sqlstate(error)
+    return error.connection_invalidated or not state or state.startswith(_AWAY_STATES)
+
+
+def _create_engine(url: str, pool_size: int) -> sqlalchemy.Engine:
+    try:
+        parsed = make_url(url)
+    except exc.ArgumentError:
+        raise ConfigurationError(
+            "database_url: cannot be read; use postgresql://… or sqlite:///path"
+        ) from None
+    if parsed.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+        return sqlalchemy.create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT_S,
+            pool_recycle=POOL_RECYCLE_S,
+            pool_pre_ping=True,
+            # statements prepared under one tenant's search_path must not serve another's
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "prepare_threshold": None},
+            hide_parameters=True,
+        )
+    if parsed.drivername == "sqlite":
+        engine = sqlalchemy.create_engine(parsed, hide_parameters=True)
+        _prepare_sqlite(engine)
+        return engine
+    raise ConfigurationError(
+        f"database_url: {parsed.drivername} is not supported; use postgresql://… or sqlite:///path"
+    )
+
+
+def _prepare_sqlite(engine: sqlalchemy.Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: sqlalchemy.Connection) -> None:
+        # a deferred transaction that writes later can fail where an immediate one waits
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

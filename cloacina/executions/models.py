@@ -1,0 +1,113 @@
+"""Tables of the executions feature, in each tenant's schema."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from cloacina.db.clock import UtcDateTime
+from cloacina.db.models import TenantBase
+
+_SERIAL = BigInteger().with_variant(Integer(), "sqlite")
+_READY = text("status = 'Ready'")
+_RUNNING = text("status = 'Running'")
+_OPEN = text("status IN ('Pending', 'Running', 'Paused')")
+
+
+class ExecutionRow(TenantBase):
+    """One run of a workflow."""
+
+    __tablename__ = "workflow_executions"
+    __table_args__ = (
+        Index(None, "started_at"),
+        Index("ix_workflow_executions_open", "id", postgresql_where=_OPEN, sqlite_where=_OPEN),
+        UniqueConstraint("schedule_id", "scheduled_time"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    package_id: Mapped[UUID] = mapped_column(ForeignKey("packages.id"))
+    workflow_name: Mapped[str]
+    workflow_version: Mapped[str]
+    status: Mapped[str]
+    trigger_origin: Mapped[str | None]
+    schedule_id: Mapped[UUID | None]
+    scheduled_time: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    request_id: Mapped[str | None]
+    input_context: Mapped[str] = mapped_column(Text)
+    final_context: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Text)
+    # tasks that have not ended; the execution ends with the last of them
+    open_tasks: Mapped[int]
+    last_event: Mapped[int] = mapped_column(default=0)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class TaskRow(TenantBase):
+    """One task of an execution, over all its attempts."""
+
+    __tablename__ = "task_executions"
+    __table_args__ = (
+        UniqueConstraint("execution_id", "task_id"),
+        Index("ix_task_executions_ready", "ready_at", postgresql_where=_READY, sqlite_where=_READY),
+        Index(
+            "ix_task_executions_running",
+            "lease_until",
+            postgresql_where=_RUNNING,
+            sqlite_where=_RUNNING,
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    execution_id: Mapped[UUID] = mapped_column(
+        ForeignKey("workflow_executions.id", ondelete="CASCADE")
+    )
+    task_id: Mapped[str]
+    position: Mapped[int]
+    status: Mapped[str]
+    sub_status: Mapped[str | None]
+    # dependencies that have not ended; at zero the task's rules are looked at, once
+    open_dependencies: Mapped[int]
+    attempt: Mapped[int] = mapped_column(default=0)
+    max_attempts: Mapped[int]
+    resets: Mapped[int] = mapped_column(default=0)
+    # when it may be claimed: at once, or after the wait before a retry
+    ready_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    claim_token: Mapped[UUID | None]
+    worker: Mapped[str | None]
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    output_context: Mapped[str | None] = mapped_column(Text)
+    last_error: Mapped[str | None] = mapped_column(Text)
+    error_details: Mapped[str | None] = mapped_column(Text)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class EventRow(TenantBase):
+    """Something that happened in an execution, numbered without gaps."""
+
+    __tablename__ = "execution_events"
+    __table_args__ = (UniqueConstraint("execution_id", "sequence_num"),)
+
+    serial: Mapped[int] = mapped_column(_SERIAL, Identity(always=True), primary_key=True)
+    id: Mapped[UUID]
+    execution_id: Mapped[UUID] = mapped_column(
+        ForeignKey("workflow_executions.id", ondelete="CASCADE")
+    )
+    sequence_num: Mapped[int]
+    event_type: Mapped[str]
+    event_data: Mapped[str | None] = mapped_column(Text)
+    task_id: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,0 +1,179 @@
+"""Issues, verifies, lists and revokes API keys. Of a key, only its hash is ever stored."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy.orm import Session
+
+from cloacina.db import after, now, rows_changed
+from cloacina.errors import Unauthorized
+from cloacina.keys.errors import KeyNotFound
+from cloacina.keys.models import ApiKeyRow, KeyInfo, Principal
+from cloacina.tenants.models import ACTIVE, Tenant, TenantRow
+
+PREFIX = "clk_"
+SECRET_BYTES = 32
+LAST_USED_PRECISION_S = 60
+
+
+@dataclass(frozen=True)
+class IssuedKey:
+    """A key that was just made.
+
+    Parameters:
+        info: what others may see of it.
+        plaintext: the key itself; it exists here and nowhere else.
+    """
+
+    info: KeyInfo
+    plaintext: str
+
+    def __repr__(self) -> str:
+        """Leave the key out of logs and tracebacks."""
+        return f"IssuedKey({self.info.id})"
+
+
+def generate() -> str:
+    """Make a new key's text."""
+    return PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+
+
+def hash_key(plaintext: str) -> str:
+    """Give what is stored of a key: SHA-256 of the whole text, in hex.
+
+    The keys are random enough that a slow hash would only slow down requests.
+    """
+    return hashlib.sha256(plaintext.encode()).hexdigest()
+
+
+def issue(
+    session: Session,
+    name: str,
+    role: str,
+    tenant: Tenant | None,
+    *,
+    expires_in_s: int | None = None,
+    plaintext: str | None = None,
+) -> IssuedKey:
+    """Make a key.
+
+    Parameters:
+        session: acts as the platform.
+        name: what people call it.
+        role: `read`, `write` or `admin`.
+        tenant: the tenant that it opens; None makes a key of the whole platform.
+        expires_in_s: seconds until it ends by itself; None: never.
+        plaintext: the key's text when it is given from outside.
+
+    Returns:
+        The key, with its text this once.
+    """
+    plaintext = plaintext or generate()
+    row = ApiKeyRow(
+        id=uuid4(),
+        name=name,
+        key_hash=hash_key(plaintext),
+        role=role,
+        is_admin=tenant is None,
+        tenant_id=tenant.id if tenant else None,
+        tenant_name=tenant.name if tenant else None,
+        created_at=now(),
+        expires_at=after(expires_in_s) if expires_in_s is not None else None,
+    )
+    session.add(row)
+    session.flush()
+    session.refresh(row)
+    return IssuedKey(row.value(), plaintext)
+
+
+def verify(session: Session, plaintext: str) -> Principal:
+    """Find out who presents a key. Nothing is cached: a revoked key is dead at once, everywhere.
+
+    Parameters:
+        session: acts as the platform.
+        plaintext: what was presented.
+
+    Returns:
+        Whose key it is.
+
+    Raises:
+        Unauthorized: it is unknown, revoked or expired, or its tenant is gone.
+    """
+    found = session.execute(
+        select(
+            ApiKeyRow,
+            TenantRow,
+            or_(
+                ApiKeyRow.last_used_at.is_(None),
+                ApiKeyRow.last_used_at < after(-LAST_USED_PRECISION_S),
+            ),
+        )
+        .outerjoin(TenantRow, (TenantRow.id == ApiKeyRow.tenant_id) & (TenantRow.status == ACTIVE))
+        .where(ApiKeyRow.key_hash == hash_key(plaintext), _is_live())
+    ).one_or_none()
+    if found is None:
+        raise Unauthorized
+    key, tenant, use_is_news = found
+    if tenant is None and not key.is_admin:
+        raise Unauthorized
+    if use_is_news:
+        session.execute(
+            update(ApiKeyRow).where(ApiKeyRow.id == key.id).values(last_used_at=now()),
+            execution_options={"synchronize_session": False},
+        )
+    return Principal(key.value(), tenant.value() if tenant else None)
+
+
+def live_admin_key_exists(session: Session) -> bool:
+    """Say whether any key of the whole platform still opens something."""
+    found = session.scalar(select(ApiKeyRow.id).where(ApiKeyRow.is_admin, _is_live()).limit(1))
+    return found is not None
+
+
+def list_keys(session: Session, tenant: Tenant | None) -> Sequence[KeyInfo]:
+    """Give keys, the oldest first, revoked ones too.
+
+    Parameters:
+        session: acts as the platform.
+        tenant: only this tenant's; None: all.
+    """
+    query = select(ApiKeyRow).order_by(ApiKeyRow.created_at, ApiKeyRow.id)
+    if tenant is not None:
+        query = query.where(ApiKeyRow.tenant_id == tenant.id)
+    return [row.value() for row in session.scalars(query)]
+
+
+def revoke(session: Session, key_id: UUID, tenant: Tenant | None) -> None:
+    """Revoke a key.
+
+    Parameters:
+        session: acts as the platform.
+        key_id: the key.
+        tenant: it must be this tenant's; None: anyone's.
+
+    Raises:
+        KeyNotFound: there is no such live key there.
+    """
+    change = update(ApiKeyRow).where(ApiKeyRow.id == key_id, ~ApiKeyRow.revoked)
+    if tenant is not None:
+        change = change.where(ApiKeyRow.tenant_id == tenant.id)
+    if rows_changed(session, change.values(revoked=True)) == 0:
+        raise KeyNotFound
+
+
+def revoke_all_of(session: Session, tenant_id: UUID) -> int:
+    """Revoke a tenant's keys.
+
+    Returns:
+        How many were live.
+    """
+    change = update(ApiKeyRow).where(ApiKeyRow.tenant_id == tenant_id, ~ApiKeyRow.revoked)
+    return rows_changed(session, change.values(revoked=True))
+
+
+def _is_live() -> ColumnElement[bool]:
+    return ~ApiKeyRow.revoked & or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > now())

@@ -1,0 +1,210 @@
+"""Makes a database ready: roles, tables, the tenant `public`, the first admin key."""
+
+import logging
+import os
+import secrets
+from pathlib import Path
+
+from sqlalchemy import exc, select, text
+from sqlalchemy.orm import Session
+
+from cloacina import schema as tables
+from cloacina.db import Database, execute_ddl, identifier
+from cloacina.db.database import sqlstate
+from cloacina.errors import ConfigurationError
+from cloacina.keys import services as keys
+from cloacina.keys.models import ADMIN
+from cloacina.lifecycle.tenants import add_tenant
+from cloacina.settings import Settings
+from cloacina.tenants import roles
+from cloacina.tenants.models import PUBLIC_SCHEMA, PUBLIC_TENANT, ServerKeyRow, TenantRow
+
+log = logging.getLogger(__name__)
+
+BOOTSTRAP_KEY_NAME = "bootstrap-admin"
+BOOTSTRAP_KEY_FILE = "bootstrap-key"
+HINT_KEY = "hints"
+
+# one lock for all that prepares a database, so that replicas starting together do it once
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('cloacina'), hashtext('installation'))")
+_RIGHTS = text(
+    "SELECT has_database_privilege('public', current_database(), 'CONNECT') AS anyone_connects,"
+    " has_database_privilege(:owner, current_database(), 'CREATE') AS owner_creates_schemas,"
+    " has_schema_privilege(:owner, 'public', 'CREATE') AS owner_creates_tables,"
+    " has_schema_privilege('public', 'USAGE') AS service_uses_tables"
+)
+_INSUFFICIENT_PRIVILEGE = "42501"
+
+
+def prepare(settings: Settings) -> None:
+    """Migrate the platform and every tenant, and make the bootstrap key when there is none.
+
+    Parameters:
+        settings: of the service.
+
+    Raises:
+        DatabaseUnavailable: the database is away; try again.
+        ConfigurationError: the database's roles do not allow it; the text says what to run.
+    """
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        migrate(database)
+        ensure_bootstrap_key(database, settings.home, settings.bootstrap_key)
+    finally:
+        database.close()
+
+
+def migrate(database: Database) -> None:
+    """Bring the platform's tables and every tenant's to the newest revision.
+
+    Raises:
+        DatabaseUnavailable: the database is away; try again.
+        ConfigurationError: the service's role lacks a right; the text says what to run.
+    """
+    try:
+        with database.platform() as session:
+            _lock(session, database)
+            if not database.is_sqlite:
+                _ensure_owner(session, database)
+            _migrate_platform(session, database)
+            _ensure_hint_key(session)
+            _ensure_public_tenant(session, database)
+    except exc.ProgrammingError as error:
+        if sqlstate(error) != _INSUFFICIENT_PRIVILEGE:
+            raise
+        role, name = database.service_role, database.engine.url.database
+        raise ConfigurationError(
+            f"the role '{role}' may not prepare the database '{name}'; let an administrator run:"
+            f' ALTER ROLE "{role}" CREATEROLE NOINHERIT; ALTER DATABASE "{name}" OWNER TO "{role}";'
+        ) from None
+    _migrate_tenants(database)
+
+
+def is_migrated(database: Database) -> bool:
+    """Say whether the platform's tables are at the revision that this version needs."""
+    with database.platform() as session:
+        return tables.current(session.connection(), "platform") == tables.head("platform")
+
+
+def _lock(session: Session, database: Database) -> None:
+    if not database.is_sqlite:
+        session.execute(_LOCK)
+
+
+def _ensure_owner(session: Session, database: Database) -> None:
+    """Have the role that owns schemas and tables, let it create them, and shut others out."""
+    owner = identifier(database.owner_role)
+    if not roles.role_exists(session, database.owner_role):
+        execute_ddl(session, "CREATE ROLE {} NOLOGIN NOINHERIT", owner)
+        roles.grant_membership(session, database.owner_role)
+    name = identifier(str(session.scalar(text("SELECT current_database()"))))
+    rights = session.execute(_RIGHTS, {"owner": database.owner_role}).one()
+    if rights.anyone_connects:
+        execute_ddl(session, "REVOKE ALL ON DATABASE {} FROM PUBLIC", name)
+    if not rights.owner_creates_schemas:
+        execute_ddl(session, "GRANT CREATE ON DATABASE {} TO {}", name, owner)
+    if not (rights.owner_creates_tables and rights.service_uses_tables):
+        service = identifier(database.service_role)
+        # from 15 on the schema belongs to the database's owner by way of this role, whose rights a
+        # NOINHERIT role has only while it assumes it
+        execute_ddl(session, "SET LOCAL ROLE pg_database_owner")
+        execute_ddl(session, "GRANT USAGE, CREATE ON SCHEMA public TO {}", owner)
+        execute_ddl(session, "GRANT USAGE ON SCHEMA public TO {}", service)
+        execute_ddl(session, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
+        database.act_as_platform(session)
+
+
+def _migrate_platform(session: Session, database: Database) -> None:
+    database.act_as_owner(session, "public")
+    if not database.is_sqlite:
+        execute_ddl(
+            session,
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA public"
+            " GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {}",
+            identifier(database.service_role),
+        )
+    if tables.current(session.connection(), "platform") is None:
+        tables.create(session, "platform")
+    else:
+        tables.upgrade(session, "platform")
+    database.act_as_platform(session)
+
+
+def _ensure_hint_key(session: Session) -> None:
+    """Have the random key that hints on the broker are signed with."""
+    if session.get(ServerKeyRow, HINT_KEY) is None:
+        session.add(ServerKeyRow(name=HINT_KEY, value=secrets.token_bytes(32)))
+        session.flush()
+
+
+def _ensure_public_tenant(session: Session, database: Database) -> None:
+    if session.scalar(select(TenantRow.id).where(TenantRow.name == PUBLIC_TENANT)):
+        return
+    role = PUBLIC_SCHEMA
+    if not database.is_sqlite:
+        # roles are the whole cluster's: another database of it may have a `public` tenant as well
+        oid = session.scalar(text("SELECT oid FROM pg_database WHERE datname = current_database()"))
+        role = f"{PUBLIC_SCHEMA}_{oid}"
+    add_tenant(session, database, PUBLIC_TENANT, PUBLIC_SCHEMA, role)
+
+
+def _migrate_tenants(database: Database) -> None:
+    """Upgrade each tenant in a transaction of its own: a long one holds up nobody else."""
+    head = tables.head("tenant")
+    with database.platform() as session:
+        behind = session.scalars(select(TenantRow.id).where(TenantRow.schema_version != head)).all()
+    for tenant_id in behind:
+        with database.platform() as session:
+            row = session.get(TenantRow, tenant_id, with_for_update=True)
+            if row is None or row.schema_version == head:
+                continue
+            database.act_as_owner(session, row.schema_name)
+            tables.upgrade(session, "tenant")
+            database.act_as_platform(session)
+            row.schema_version = head
+
+
+def ensure_bootstrap_key(database: Database, home: Path, given: str) -> None:
+    """Make the first admin key when no admin key is live, and write it to the home folder.
+
+    Revoking every admin key and starting again is how an operator who has lost them gets a new one.
+
+    Parameters:
+        database: the migrated database.
+        home: the folder that gets the file `bootstrap-key`, readable by its owner alone.
+        given: the key's text as the operator chose it; empty: one is generated.
+
+    Raises:
+        ConfigurationError: the given text is another live key's, or the file cannot be written.
+    """
+    with database.platform() as session:
+        _lock(session, database)
+        if keys.live_admin_key_exists(session):
+            return
+        try:
+            issued = keys.issue(
+                session, BOOTSTRAP_KEY_NAME, ADMIN, tenant=None, plaintext=given or None
+            )
+        except exc.IntegrityError:
+            raise ConfigurationError(
+                "bootstrap_key: this text is the key of a tenant; choose another"
+            ) from None
+        # before the commit: a key that nobody can read must not count as made
+        path = home / BOOTSTRAP_KEY_FILE
+        _write_private(path, issued.plaintext + "\n")
+    log.info("a bootstrap admin key was made; it lies in %s", path)
+
+
+def _write_private(path: Path, content: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be written: {error.strerror}") from None

@@ -1,0 +1,147 @@
+"""The SQL that gives a tenant its role and schema, and takes them away again.
+
+What each statement is for was tried on PostgreSQL 15, 16 and 18 with a service role that is no
+superuser: CREATEROLE NOINHERIT and owner of the database.
+"""
+
+from psycopg import sql
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cloacina.db import Database, execute_ddl, identifier, literal
+from cloacina.db.database import sqlstate
+
+CONNECTION_LIMIT = 3
+DIRECT_LOGIN_STATEMENT_TIMEOUT = "2s"
+
+
+def name_is_taken(session: Session, name: str) -> str | None:
+    """Say what bears a name already: roles are the whole cluster's, schemas the database's.
+
+    Returns:
+        "a role", "a schema", or None.
+    """
+    if session.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": name}):
+        return "a role"
+    if session.scalar(text("SELECT 1 FROM pg_namespace WHERE nspname = :name"), {"name": name}):
+        return "a schema"
+    return None
+
+
+def scram_verifier(session: Session, role: str, password: str) -> str:
+    """Hash a password as the server would, so that it reaches no statement and no server log."""
+    driver = session.connection().connection.driver_connection
+    assert driver is not None  # noqa: S101  # a connection in use has one
+    hashed: bytes = driver.pgconn.encrypt_password(
+        password.encode(), role.encode(), b"scram-sha-256"
+    )
+    return hashed.decode()
+
+
+def create_role(session: Session, role: str, schema: str, verifier: str | None) -> None:
+    """Create a tenant's role, which inherits nothing and may be assumed by the service.
+
+    Parameters:
+        session: acts as the service.
+        role: the new role.
+        schema: what a direct login finds on its search_path.
+        verifier: hash of its password; None: nobody can log in as it.
+    """
+    if verifier is None:
+        execute_ddl(session, "CREATE ROLE {} NOLOGIN NOINHERIT", identifier(role))
+    else:
+        execute_ddl(
+            session,
+            f"CREATE ROLE {{}} LOGIN NOINHERIT CONNECTION LIMIT {CONNECTION_LIMIT} PASSWORD {{}}",
+            identifier(role),
+            literal(verifier),
+        )
+    execute_ddl(
+        session,
+        "ALTER ROLE {} SET statement_timeout = {}",
+        identifier(role),
+        literal(DIRECT_LOGIN_STATEMENT_TIMEOUT),
+    )
+    execute_ddl(session, "ALTER ROLE {} SET search_path = {}", identifier(role), identifier(schema))
+    grant_membership(session, role)
+    execute_ddl(session, "GRANT CONNECT ON DATABASE {} TO {}", _database(session), identifier(role))
+
+
+def grant_membership(session: Session, role: str) -> None:
+    """Let the service assume a role without having its rights all the time."""
+    version = session.scalar(text("SELECT current_setting('server_version_num')::int"))
+    # before 16 membership always allows SET ROLE, and NOINHERIT is the service role's own
+    options = "WITH SET TRUE, INHERIT FALSE" if version >= 160000 else ""
+    execute_ddl(session, f"GRANT {{}} TO CURRENT_USER {options}", identifier(role))
+
+
+def create_schema(session: Session, database: Database, schema: str) -> None:
+    """Create a tenant's schema and go on as its owner, with the schema in force."""
+    database.act_as_owner(session, schema)
+    execute_ddl(session, "CREATE SCHEMA {}", identifier(schema))
+
+
+def grant_tables(session: Session, role: str, schema: str) -> None:
+    """Give a tenant's role its rows, and nothing of the tables' form.
+
+    Parameters:
+        session: acts as the owner; the schema's tables exist.
+        role: the tenant's role.
+        schema: the tenant's schema.
+    """
+    names = (identifier(schema), identifier(role))
+    for statement in (
+        "GRANT USAGE ON SCHEMA {} TO {}",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {} TO {}",
+        "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {} TO {}",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA {}"
+        " GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {}",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA {} GRANT USAGE, SELECT ON SEQUENCES TO {}",
+        "REVOKE ALL ON {}.alembic_version_tenant FROM {}",
+    ):
+        execute_ddl(session, statement, *names)
+
+
+def role_exists(session: Session, role: str) -> bool:
+    """Say whether a role is there."""
+    found = session.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role})
+    return found is not None
+
+
+def close_logins(session: Session, role: str) -> None:
+    """Refuse new logins of a role from the commit on."""
+    execute_ddl(session, "ALTER ROLE {} NOLOGIN", identifier(role))
+
+
+def end_sessions(session: Session, role: str) -> None:
+    """End a role's open sessions; only the role itself, or a superuser, may."""
+    session.execute(text("SELECT set_config('role', :role, true)"), {"role": role})
+    session.execute(
+        text(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE usename = :role AND pid <> pg_backend_pid()"
+        ),
+        {"role": role},
+    )
+
+
+def drop_schema(session: Session, database: Database, schema: str) -> None:
+    """Drop a tenant's schema with all that is in it."""
+    database.act_as_owner(session, "public")
+    session.execute(text("SET LOCAL lock_timeout = '10s'"))
+    execute_ddl(session, "DROP SCHEMA IF EXISTS {} CASCADE", identifier(schema))
+
+
+def drop_role(session: Session, role: str) -> None:
+    """Drop a tenant's role and what was granted to it."""
+    execute_ddl(session, "REVOKE ALL ON DATABASE {} FROM {}", _database(session), identifier(role))
+    execute_ddl(session, "DROP ROLE IF EXISTS {}", identifier(role))
+
+
+def is_duplicate(error: BaseException) -> bool:
+    """Say whether a statement failed because somebody else made the same thing at the same time."""
+    return sqlstate(error) in ("23505", "42710", "42P06", "42P07")
+
+
+def _database(session: Session) -> sql.Identifier:
+    return identifier(str(session.scalar(text("SELECT current_database()"))))

@@ -1,0 +1,130 @@
+"""Finds tenants, judges their names, and keeps when they are next due."""
+
+import re
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.orm import Session
+
+from cloacina.db import after
+from cloacina.tenants.errors import TenantCreationFailed, TenantNotFound
+from cloacina.tenants.models import (
+    ACTIVE,
+    PUBLIC_SCHEMA,
+    PUBLIC_TENANT,
+    Tenant,
+    TenantRow,
+    WakeupRow,
+)
+
+# PostgreSQL folds unquoted names to lower case and cuts them at 63 bytes
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+# `none` would mean "no role" where a tenant's role is set
+_RESERVED = frozenset({PUBLIC_TENANT, PUBLIC_SCHEMA, "postgres", "information_schema", "none"})
+
+
+def check_name(name: str, service_roles: Sequence[str]) -> None:
+    """Refuse a name that cannot be a tenant's.
+
+    Parameters:
+        name: the wanted name; also the names of the schema and the role to be.
+        service_roles: names that this server uses itself.
+
+    Raises:
+        TenantCreationFailed: the name has a wrong form or is reserved.
+    """
+    if not _NAME.fullmatch(name):
+        raise TenantCreationFailed(
+            f"'{name[:80]}' cannot be a tenant's name: use 1 to 63 of a-z, 0-9 and _,"
+            " not beginning with a digit"
+        )
+    if name in _RESERVED or name.startswith("pg_") or name in service_roles:
+        raise TenantCreationFailed(f"'{name}' is a reserved name; choose another")
+
+
+def find(session: Session, name: str) -> Tenant:
+    """Give the tenant of a name.
+
+    Raises:
+        TenantNotFound: there is none, or it is being deleted.
+    """
+    row = session.scalar(
+        select(TenantRow).where(TenantRow.name == name, TenantRow.status == ACTIVE)
+    )
+    if row is None:
+        raise TenantNotFound(name)
+    return row.value()
+
+
+def find_by_id(session: Session, tenant_id: UUID) -> Tenant:
+    """Give the tenant of an id.
+
+    Raises:
+        TenantNotFound: there is none, or it is being deleted.
+    """
+    row = session.scalar(
+        select(TenantRow).where(TenantRow.id == tenant_id, TenantRow.status == ACTIVE)
+    )
+    if row is None:
+        raise TenantNotFound(str(tenant_id))
+    return row.value()
+
+
+def list_all(session: Session) -> list[Tenant]:
+    """Give all tenants by name, `public` and those being deleted among them."""
+    return [row.value() for row in session.scalars(select(TenantRow).order_by(TenantRow.name))]
+
+
+def wake(session: Session, tenant_id: UUID, in_s: float, *, reconcile: bool = False) -> None:
+    """See to it that the scheduler looks after a tenant no later than `in_s` seconds from now.
+
+    It only ever moves the moment earlier, so that it seldom writes and never makes the tenant's
+    transactions wait for one another.
+
+    Parameters:
+        session: acts as the platform; a tenant's own rows of the transaction come before.
+        tenant_id: the tenant.
+        in_s: seconds.
+        reconcile: its packages are to be looked after too.
+    """
+    due = after(in_s)
+    row = update(WakeupRow).where(WakeupRow.tenant_id == tenant_id)
+    session.execute(row.where(WakeupRow.due_at > due).values(due_at=due))
+    if reconcile:
+        session.execute(row.where(WakeupRow.reconcile_at > due).values(reconcile_at=due))
+
+
+def due_tenants(session: Session, limit: int, patience_s: float) -> Sequence[Row[UUID, str, bool]]:
+    """Take the tenants that are due, and put each off for a little, until its worker has looked.
+
+    Several schedulers may ask at once: each due tenant is given to one of them.
+
+    Parameters:
+        session: acts as the platform.
+        limit: how many to take at most.
+        patience_s: seconds until a tenant is due again if no worker says otherwise.
+
+    Returns:
+        Rows of tenant's id, its name, and whether its packages are to be looked after too.
+    """
+    due = (
+        select(
+            WakeupRow.tenant_id,
+            TenantRow.name,
+            (WakeupRow.reconcile_at <= after(0)).label("packages"),
+        )
+        .join(TenantRow, TenantRow.id == WakeupRow.tenant_id)
+        .where(WakeupRow.due_at <= after(0), TenantRow.status == ACTIVE)
+        .order_by(WakeupRow.due_at)
+        .limit(limit)
+        .with_for_update(of=WakeupRow, skip_locked=True)
+    )
+    rows = session.execute(due).all()
+    if rows:
+        session.execute(
+            update(WakeupRow)
+            .where(WakeupRow.tenant_id.in_([row.tenant_id for row in rows]))
+            .values(due_at=after(patience_s))
+        )
+    return rows
