@@ -145,8 +145,9 @@ class ServerFolder:
         """Give the last lines of the log after an offset, ready to be put into an error."""
         with self.log_path.open("rb") as log:
             log.seek(offset)
-            lines = log.read().decode(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-        return "".join(f"\n  {line}" for line in lines)
+            lines = log.read().decode(errors="replace").splitlines()
+        told = [line for line in lines if line.strip()][-LOG_TAIL_LINES:]
+        return "".join(f"\n  {line}" for line in told)
 
 
 def is_free(host: str, port: int) -> bool:
