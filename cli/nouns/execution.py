@@ -1,0 +1,106 @@
+"""`execution`: what ran, what runs, and what happened in it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+
+from cli.follow import follow_events, local_name
+from cli.options import Group
+from cli.output import Columns, show_list, show_object
+from cli.state import State, pass_state
+from cli.text import printable
+
+STATUSES = ("Pending", "Running", "Completed", "Failed", "Cancelled", "Paused")
+
+execution = Group("execution", help="Look at executions, their events and their tasks.")
+
+
+@execution.command("list")
+@click.option("--workflow", metavar="NAME", help="Only of this workflow.")
+@click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only in it.")
+@click.option("--limit", type=int, default=50, show_default=True, help="How many at most.")
+@click.option("--offset", type=int, default=0, show_default=True, help="How many to pass over.")
+@pass_state
+def list_executions(
+    state: State, workflow: str | None, status: str | None, limit: int, offset: int
+) -> None:
+    """List executions, the newest first."""
+    query = {"workflow": workflow, "status": status, "limit": limit, "offset": offset}
+    columns: Columns = {
+        "ID": "id",
+        "WORKFLOW": "workflow_name",
+        "STATUS": "status",
+        "STARTED": "started_at",
+        "COMPLETED": "completed_at",
+        "ORIGIN": "trigger_origin",
+    }
+    show_list(state, state.client.items(state.tenant_path("executions"), **query), columns)
+
+
+@execution.command("status")
+@click.argument("execution_id", metavar="ID")
+@pass_state
+def status(state: State, execution_id: str) -> None:
+    """Show an execution's state and context."""
+    show_object(state, state.client.get(state.tenant_path("executions", execution_id)))
+
+
+@execution.command("events")
+@click.argument("execution_id", metavar="ID")
+@click.option("--since", metavar="DUR", help="Only later than that long ago (5m), or than a time.")
+@click.option("--follow", is_flag=True, help="Go on until the execution ends; json: one a line.")
+@pass_state
+def events(state: State, execution_id: str, since: str | None, follow: bool) -> None:
+    """Show what happened in an execution, in order."""
+    if follow:
+        _print_stream(state, follow_events(state, execution_id, since))
+        return
+    path = state.tenant_path("executions", execution_id, "events")
+    columns: Columns = {
+        "SEQ": "sequence_num",
+        "AT": "created_at",
+        "EVENT": "event_type",
+        "TASK": _task,
+        "DATA": "event_data",
+    }
+    show_list(state, state.client.get(path, since=since)["events"], columns)
+
+
+@execution.command("tasks")
+@click.argument("execution_id", metavar="ID")
+@pass_state
+def tasks(state: State, execution_id: str) -> None:
+    """Show an execution's tasks."""
+    path = state.tenant_path("executions", execution_id, "tasks")
+    columns: Columns = {
+        "TASK": _task,
+        "STATUS": "status",
+        "ATTEMPT": lambda task: f"{task['attempt']}/{task['max_attempts']}",
+        "STARTED": "started_at",
+        "COMPLETED": "completed_at",
+        "ERROR": lambda task: task["last_error"] or task["error_details"],
+    }
+    show_list(state, state.client.get(path)["tasks"], columns)
+
+
+def _task(row: Mapping[str, Any]) -> str | None:
+    return local_name(row["task_name"]) if row["task_name"] else None
+
+
+def _print_stream(state: State, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print events one by one; a list's closing bracket would come only at the end."""
+    for row in rows:
+        if state.output == "json":
+            line = json.dumps(row, ensure_ascii=False)
+        elif state.output == "yaml":
+            import yaml
+
+            line = yaml.safe_dump([row], sort_keys=False, allow_unicode=True).rstrip("\n")
+        elif state.output == "id":
+            line = str(row["id"])
+        else:
+            parts = (row["created_at"], row["event_type"], _task(row), row["event_data"])
+            line = printable("  ".join(part for part in parts if part)).replace("\n", "\\n")
+        click.echo(line)
