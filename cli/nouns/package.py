@@ -28,7 +28,7 @@ _wait_flag = click.option("--wait", is_flag=True, help="Wait for the build; exit
     "--kind",
     type=click.Choice(["workflow", "cron"]),
     default="workflow",
-    help="Run on demand, or by schedule as well [workflow].",
+    help="What it begins with [workflow].",
 )
 @click.option("--path", type=_PATH, metavar="DIR", help="Where to make it [./NAME].")
 def new(name: str, lang: str, kind: str, path: Path | None) -> None:

@@ -17,7 +17,7 @@ Section = dict[str, Any]
 @pass_state
 @click.pass_context
 def status(context: click.Context, state: State) -> None:
-    """Show the state of the server, its workers, the broker and the database."""
+    """Show the state of the whole service."""
     code, reason = reach(state)
     sections: dict[str, Section] = {"server": _server(state, code, reason)}
     if code == 200:

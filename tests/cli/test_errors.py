@@ -3,9 +3,8 @@ import socket
 import click
 import pytest
 
-from cli.errors import ApiError, BuildFailed, ExecutionFailed, Refused, TransportError, exit_code
+from cli.errors import BuildFailed, ExecutionFailed, Refused, TransportError, exit_code
 from cloacina.errors import ConfigurationError
-from cloacina.packages.errors import InvalidPackage
 
 
 @pytest.mark.parametrize(
@@ -94,11 +93,3 @@ def test_a_packages_problems_come_a_line_each(run, tmp_path):
 def test_a_servers_text_cannot_drive_the_terminal(client, api):
     api.on("GET /v1/tenants", (400, {"error": "\x1b[2Jgone", "code": "no"}))
     assert client("tenant", "list").err == "Error: \\x1b[2Jgone\n"
-
-
-def test_all_problems_are_kept_in_order():
-    assert InvalidPackage("a: x", "b: y").problems == ("a: x", "b: y")
-
-
-def test_an_answer_without_an_error_text_says_so():
-    assert ApiError(500, "no reason").message == "no reason"
