@@ -117,6 +117,9 @@ class Settings:
         1, _whole_number(0, 256), "worker processes that `server start` runs; 0: the API alone"
     )
     concurrency: int = setting(4, _whole_number(1, 256), "tasks that a worker runs at once")
+    worker_tenants: tuple[str, ...] = setting(
+        (), _texts, "tenants that a worker serves and no others; none: it serves all"
+    )
     bootstrap_key: str = setting(
         "", _text, "the first admin key; empty: one is generated", secret=True
     )

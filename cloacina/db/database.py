@@ -105,8 +105,12 @@ class Database:
             DatabaseUnavailable: the database is away.
         """
         with self._transaction() as session:
-            self._act_as(session, scope.role, scope.schema)
+            self.act_as_tenant(session, scope)
             yield session
+
+    def act_as_tenant(self, session: Session, scope: TenantScope) -> None:
+        """Go on as a tenant's role, on its tables."""
+        self._act_as(session, scope.role, scope.schema)
 
     def act_as_platform(self, session: Session) -> None:
         """Go on as the service, for the platform's rows of a transaction; these come last."""

@@ -59,7 +59,17 @@ class TaskRow(TenantBase):
     __tablename__ = "task_executions"
     __table_args__ = (
         UniqueConstraint("execution_id", "task_id"),
-        Index("ix_task_executions_ready", "ready_at", postgresql_where=_READY, sqlite_where=_READY),
+        # one for the next task of an execution, one for the next task of a tenant
+        Index(
+            "ix_task_executions_ready",
+            "execution_id",
+            "position",
+            postgresql_where=_READY,
+            sqlite_where=_READY,
+        ),
+        Index(
+            "ix_task_executions_ready_at", "ready_at", postgresql_where=_READY, sqlite_where=_READY
+        ),
         Index(
             "ix_task_executions_running",
             "lease_until",

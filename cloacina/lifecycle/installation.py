@@ -17,13 +17,12 @@ from cloacina.keys.models import ADMIN
 from cloacina.lifecycle.tenants import add_tenant
 from cloacina.settings import Settings
 from cloacina.tenants import roles
-from cloacina.tenants.models import PUBLIC_SCHEMA, PUBLIC_TENANT, ServerKeyRow, TenantRow
+from cloacina.tenants.models import HINT_KEY, PUBLIC_SCHEMA, PUBLIC_TENANT, ServerKeyRow, TenantRow
 
 log = logging.getLogger(__name__)
 
 BOOTSTRAP_KEY_NAME = "bootstrap-admin"
 BOOTSTRAP_KEY_FILE = "bootstrap-key"
-HINT_KEY = "hints"
 
 # one lock for all that prepares a database, so that replicas starting together do it once
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('cloacina'), hashtext('installation'))")

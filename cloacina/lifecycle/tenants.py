@@ -71,7 +71,7 @@ def create_tenant(
         raise
 
 
-def add_tenant(  # noqa: PLR0917  # name, schema and role read in their natural order
+def add_tenant(
     session: Session,
     database: Database,
     name: str,

@@ -16,6 +16,8 @@ DELETING = "deleting"
 PUBLIC_TENANT = "public"
 PUBLIC_SCHEMA = "tenant_public"
 
+HINT_KEY = "hints"
+
 
 @dataclass(frozen=True)
 class Tenant:

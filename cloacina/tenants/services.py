@@ -11,8 +11,10 @@ from cloacina.db import after
 from cloacina.tenants.errors import TenantCreationFailed, TenantNotFound
 from cloacina.tenants.models import (
     ACTIVE,
+    HINT_KEY,
     PUBLIC_SCHEMA,
     PUBLIC_TENANT,
+    ServerKeyRow,
     Tenant,
     TenantRow,
     WakeupRow,
@@ -74,6 +76,11 @@ def find_by_id(session: Session, tenant_id: UUID) -> Tenant:
 def list_all(session: Session) -> list[Tenant]:
     """Give all tenants by name, `public` and those being deleted among them."""
     return [row.value() for row in session.scalars(select(TenantRow).order_by(TenantRow.name))]
+
+
+def hint_key(session: Session) -> bytes:
+    """Give the key that this installation signs its hints with."""
+    return session.scalars(select(ServerKeyRow.value).where(ServerKeyRow.name == HINT_KEY)).one()
 
 
 def wake(session: Session, tenant_id: UUID, in_s: float, *, reconcile: bool = False) -> None:

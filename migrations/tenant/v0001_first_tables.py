@@ -210,6 +210,14 @@ def upgrade() -> None:
     op.create_index(
         "ix_task_executions_ready",
         "task_executions",
+        ["execution_id", "position"],
+        unique=False,
+        postgresql_where=sa.text("status = 'Ready'"),
+        sqlite_where=sa.text("status = 'Ready'"),
+    )
+    op.create_index(
+        "ix_task_executions_ready_at",
+        "task_executions",
         ["ready_at"],
         unique=False,
         postgresql_where=sa.text("status = 'Ready'"),

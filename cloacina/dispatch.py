@@ -1,0 +1,138 @@
+"""Sends hints to the workers. The tables carry the truth: a hint that is lost costs seconds.
+
+A hint names a tenant and perhaps an execution by id, and is signed, since whoever can write to the
+broker could otherwise make workers look after tenants of his choice.
+"""
+
+import hmac
+import logging
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from celery import Celery
+from kombu.entity import Queue
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from cloacina import logs
+from cloacina.db import Database
+from cloacina.tenants import services as tenants
+
+log = logging.getLogger(__name__)
+
+RUN = "executions.run"
+RECONCILE = "packages.reconcile"
+
+BROKER_OPTIONS: dict[str, Any] = {
+    "broker_transport_options": {
+        # four keys a queue, one for each priority, would cost a third of the throughput
+        "priority_steps": [0],
+        "visibility_timeout": 300,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 2,
+        # a broker that hangs must not hold a request for ever
+        "socket_timeout": 10,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+        # a new tenant's queue is seen when the pending read of the others ends
+        "polling_interval": 0.2,
+    },
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "task_ignore_result": True,
+    "task_create_missing_queues": False,
+    "task_publish_retry": False,
+}
+"""How every process of ours talks to the broker (Celery's setting names)."""
+
+_PUBLISH_TIMEOUT_S = 1
+_BROKER_ERRORS = (OperationalError, RedisError, OSError)
+
+
+def queue_name(tenant_name: str) -> str:
+    """Name a tenant's queue."""
+    return f"tenant.{tenant_name}"
+
+
+def tenant_queue(tenant_name: str) -> Queue:
+    """Describe a tenant's queue to Celery; by name alone it would guess an exchange."""
+    name = queue_name(tenant_name)
+    return Queue(name, routing_key=name)  # type: ignore[no-untyped-call]
+
+
+def sign(key: bytes, task: str, tenant_id: str, execution_id: str) -> str:
+    """Give the signature of a hint, in hex."""
+    return hmac.new(key, f"{task}\n{tenant_id}\n{execution_id}".encode(), sha256).hexdigest()
+
+
+class Dispatcher:
+    """Publishes hints, and never fails for it.
+
+    Parameters:
+        database: where the signing key lies.
+        broker_url: `redis://…`.
+    """
+
+    def __init__(self, database: Database, broker_url: str) -> None:
+        self._database = database
+        self._key: bytes | None = None
+        self._app = Celery("cloacina.dispatch", broker=broker_url, set_as_current=False)
+        self._app.conf.update(BROKER_OPTIONS)
+        self._app.conf.broker_transport_options = {
+            **BROKER_OPTIONS["broker_transport_options"],
+            "socket_timeout": _PUBLISH_TIMEOUT_S,
+            "socket_connect_timeout": _PUBLISH_TIMEOUT_S,
+            "max_retries": 0,
+        }
+
+    def run(self, tenant_id: UUID, tenant_name: str, execution_id: UUID | None = None) -> bool:
+        """Hint that a tenant has tasks to run.
+
+        Parameters:
+            tenant_id: the tenant.
+            tenant_name: its name, which names the queue.
+            execution_id: where to look first; None: wherever, and after lost claims too.
+
+        Returns:
+            Whether the broker took it.
+        """
+        return self._publish(RUN, tenant_id, tenant_name, str(execution_id or ""))
+
+    def reconcile(self, tenant_id: UUID, tenant_name: str) -> bool:
+        """Hint that a tenant's packages are to be looked after; says whether the broker took it."""
+        return self._publish(RECONCILE, tenant_id, tenant_name, "")
+
+    def is_reachable(self) -> bool:
+        """Say whether the broker answers."""
+        try:
+            with self._app.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, timeout=_PUBLISH_TIMEOUT_S)
+                connection.default_channel.client.ping()
+        except _BROKER_ERRORS:
+            return False
+        return True
+
+    def _publish(self, task: str, tenant_id: UUID, tenant_name: str, execution_id: str) -> bool:
+        signature = sign(self.hint_key(), task, str(tenant_id), execution_id)
+        try:
+            self._app.send_task(
+                task,
+                args=[str(tenant_id), execution_id, signature],
+                queue=tenant_queue(tenant_name),
+                retry=False,
+                headers={"x_request_id": logs.request_id.get()},
+            )
+        except _BROKER_ERRORS as error:
+            # the tenant's wake-up covers it
+            log.warning("no hint for tenant %s: the broker is away (%s)", tenant_name, error)
+            return False
+        return True
+
+    def hint_key(self) -> bytes:
+        """Give the key that hints are signed with."""
+        if self._key is None:
+            with self._database.platform() as session:
+                self._key = tenants.hint_key(session)
+        return self._key

@@ -1,0 +1,211 @@
+"""The engine's units of work, and the loop in which a worker's slot runs a tenant's tasks."""
+
+import logging
+import time
+from pathlib import Path
+from uuid import UUID
+
+from cloacina.dag.context import parse_context
+from cloacina.db import Database
+from cloacina.dispatch import Dispatcher
+from cloacina.errors import CloacinaError, DatabaseUnavailable
+from cloacina.executions import claims
+from cloacina.executions.claims import Claim, Completed, Failed, Finished, Outcome
+from cloacina.executions.errors import LostClaim
+from cloacina.executions.graphs import GraphCache
+from cloacina.packages.cache import PackageCache, import_paths
+from cloacina.packages.services import Package
+from cloacina.sandbox.errors import ChildAbandoned, ChildDied, ChildTimedOut, LoadFailed
+from cloacina.sandbox.pool import Code, Sandbox
+from cloacina.settings import Settings
+from cloacina.tenants import services as tenants
+from cloacina.tenants.models import Tenant
+
+log = logging.getLogger(__name__)
+
+SLICE_S = 0.05
+"""Seconds that a slot goes on with one tenant before it lets the others have a turn."""
+
+
+class Engine:
+    """What one slot of a worker does with tasks.
+
+    Parameters:
+        database: its own connections.
+        dispatcher: for hints of what is left.
+        sandbox: its own children.
+        cache: unpacked packages.
+        settings: the worker's.
+        worker: the worker's name, for people.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        dispatcher: Dispatcher,
+        sandbox: Sandbox,
+        cache: PackageCache,
+        *,
+        settings: Settings,
+        worker: str,
+    ) -> None:
+        self._database = database
+        self._dispatcher = dispatcher
+        self._sandbox = sandbox
+        self._cache = cache
+        self._settings = settings
+        self._worker = worker
+        self.graphs = GraphCache()
+
+    def run(self, tenant: Tenant, execution_id: UUID | None) -> int:
+        """Run tasks of a tenant for a time slice.
+
+        Parameters:
+            tenant: the tenant.
+            execution_id: where to look first; None: wherever.
+
+        Returns:
+            How many attempts it ran.
+        """
+        ends = time.monotonic() + SLICE_S
+        count = 0
+        claim = self._claim(tenant, execution_id)
+        while claim is not None:
+            outcome = self._attempt(tenant, claim)
+            count += 1
+            go_on = time.monotonic() < ends
+            following = self._finish(tenant, claim, outcome, claim_more=go_on)
+            if not go_on:
+                self._dispatcher.run(tenant.id, tenant.name, claim.execution_id)
+                break
+            claim = following or self._claim(tenant, None)
+        return count
+
+    def _claim(self, tenant: Tenant, execution_id: UUID | None) -> Claim | None:
+        with self._database.tenant(tenant) as session:
+            claim = claims.claim_next(session, self.graphs, self._worker, execution_id)
+        if claim is None and execution_id is not None:
+            return self._claim(tenant, None)
+        return claim
+
+    def _attempt(self, tenant: Tenant, claim: Claim) -> Outcome:
+        task = claim.task
+        timeout_s = task.timeout_s or self._settings.task_timeout_s
+        try:
+            answer = self._sandbox.run(
+                self._code(tenant, claim),
+                task.id,
+                claim.input_context,
+                timeout_s,
+                _Renewal(self._database, tenant, claim).still_mine,
+            )
+            return self._judge(claim, answer)
+        except ChildTimedOut:
+            return Failed(f"timeout: the task took longer than {timeout_s:g} s and was killed")
+        except ChildAbandoned:
+            return Failed("the claim was lost")
+        except ChildDied as error:
+            return Failed(f"process_died: {error.message}")
+        except LoadFailed as error:
+            return Failed(f"the package cannot be loaded: {error.message}", error.traceback)
+
+    def _judge(self, claim: Claim, answer: dict[str, object]) -> Outcome:
+        if answer.get("ok") is True:
+            context = answer.get("context")
+            if context is None:
+                return Completed(claim.input_context)
+            try:
+                text = str(context)
+                parse_context(text, self._settings.max_context_bytes)
+            except CloacinaError as error:
+                return Failed(error.message, retryable=False)
+            return Completed(text)
+        raised = answer.get("error")
+        if not isinstance(raised, dict):
+            return Failed("process_died: the task's process sent an answer of a wrong form")
+        return Failed(
+            f"{raised.get('type')}: {raised.get('message')}",
+            str(raised.get("traceback") or ""),
+            retryable=raised.get("retryable") is True,
+        )
+
+    def _finish(
+        self, tenant: Tenant, claim: Claim, outcome: Outcome, *, claim_more: bool
+    ) -> Claim | None:
+        """Store the outcome and claim the execution's next task, in one transaction."""
+        following: Claim | None = None
+        try:
+            with self._database.tenant(tenant) as session:
+                graph = self.graphs.graph(session, claim.package.id)
+                finished = claims.finish(session, graph, claim, outcome)
+                if claim_more and not finished.ended:
+                    following = claims.claim_next(
+                        session, self.graphs, self._worker, claim.execution_id
+                    )
+                if finished.retry_in_s is not None:
+                    self._database.act_as_platform(session)
+                    tenants.wake(session, tenant.id, finished.retry_in_s)
+        except LostClaim:
+            log.warning(
+                "execution %s, task %s: the claim was lost, its result is not stored",
+                claim.execution_id,
+                claim.task.id,
+            )
+            return None
+        self._log(claim, outcome)
+        self._share(tenant, claim, finished, following)
+        return following
+
+    def _share(
+        self, tenant: Tenant, claim: Claim, finished: Finished, following: Claim | None
+    ) -> None:
+        """Hint to idle slots that there is more to do than this one takes."""
+        more = finished.ready - (following is not None)
+        for _ in range(min(more, self._settings.concurrency - 1)):
+            self._dispatcher.run(tenant.id, tenant.name, claim.execution_id)
+
+    def _code(self, tenant: Tenant, claim: Claim) -> Code:
+        folder = self._cache.ensure(self._database, tenant, claim.package)
+        return package_code(tenant, claim.package, folder)
+
+    def _log(self, claim: Claim, outcome: Outcome) -> None:
+        log.info(
+            "execution %s, task %s, attempt %d: %s",
+            claim.execution_id,
+            claim.task.id,
+            claim.attempt,
+            "completed" if isinstance(outcome, Completed) else outcome.error.split("\n")[0],
+        )
+
+
+class _Renewal:
+    """Holds on to a claim while its task runs."""
+
+    def __init__(self, database: Database, tenant: Tenant, claim: Claim) -> None:
+        self._database = database
+        self._tenant = tenant
+        self._claim = claim
+        self._held_since = time.monotonic()
+
+    def still_mine(self) -> bool:
+        try:
+            with self._database.tenant(self._tenant) as session:
+                mine = claims.renew(session, self._claim)
+        except DatabaseUnavailable:
+            # nobody else can have claimed it before the lease is over
+            return time.monotonic() - self._held_since < claims.LEASE_S
+        self._held_since = time.monotonic()
+        return mine
+
+
+def package_code(tenant: Tenant, package: Package, folder: Path) -> Code:
+    """Describe an unpacked package to the sandbox."""
+    return Code(
+        tenant_id=tenant.id,
+        content_hash=package.content_hash,
+        tenant=tenant.name,
+        package=package.package_name,
+        workflow=package.workflow_name,
+        entry_module=package.entry_module,
+        paths=import_paths(folder),
+    )

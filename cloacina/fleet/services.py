@@ -1,0 +1,90 @@
+"""Keeps the list of workers on duty."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from cloacina.db import after, now, rows_changed
+from cloacina.fleet.models import WorkerRow
+
+BEAT_S = 5
+"""Seconds between two reports of a worker."""
+
+GONE_S = 3 * BEAT_S
+"""Seconds of silence after which a worker counts as gone."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker on duty.
+
+    Parameters:
+        id: new at each start.
+        name: for people.
+        tenant_names: the tenants that it serves and no others; empty: it serves all.
+        concurrency: tasks that it runs at once.
+        in_flight: hints that it works on now.
+        seconds_since_heartbeat: since its last report.
+    """
+
+    id: UUID
+    name: str
+    tenant_names: tuple[str, ...]
+    concurrency: int
+    in_flight: int
+    seconds_since_heartbeat: float
+
+
+def beat(session: Session, worker: Worker) -> None:
+    """Report a worker for duty.
+
+    Parameters:
+        session: acts as the platform.
+        worker: what it has to say of itself.
+    """
+    row = session.get(WorkerRow, worker.id)
+    if row is None:
+        row = WorkerRow(
+            id=worker.id,
+            name=worker.name,
+            tenant_names=",".join(worker.tenant_names) or None,
+            concurrency=worker.concurrency,
+            started_at=now(),
+        )
+        session.add(row)
+    row.in_flight = worker.in_flight
+    row.heartbeat_at = now()
+    session.flush()
+
+
+def leave(session: Session, worker_id: UUID) -> None:
+    """Sign a worker off."""
+    rows_changed(session, delete(WorkerRow).where(WorkerRow.id == worker_id))
+
+
+def list_live(session: Session) -> Sequence[Worker]:
+    """Give the workers on duty, by name."""
+    rows = session.execute(
+        select(WorkerRow, now())
+        .where(WorkerRow.heartbeat_at > after(-GONE_S))
+        .order_by(WorkerRow.name)
+    )
+    return [
+        Worker(
+            id=row.id,
+            name=row.name,
+            tenant_names=tuple((row.tenant_names or "").split(",")) if row.tenant_names else (),
+            concurrency=row.concurrency,
+            in_flight=row.in_flight,
+            seconds_since_heartbeat=(present - row.heartbeat_at).total_seconds(),
+        )
+        for row, present in rows
+    ]
+
+
+def forget_gone(session: Session) -> None:
+    """Drop the rows of workers that left without signing off."""
+    rows_changed(session, delete(WorkerRow).where(WorkerRow.heartbeat_at <= after(-10 * GONE_S)))

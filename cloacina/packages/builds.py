@@ -1,0 +1,141 @@
+"""Builds of packages: each is claimed with a lease and a token, as tasks are."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import and_, exc, or_, select
+from sqlalchemy.orm import Session
+
+from cloacina.db import after, now
+from cloacina.packages.errors import InvalidPackage
+from cloacina.packages.models import BUILDING, FAILED, PENDING, SUCCESS, PackageRow
+from cloacina.packages.services import Package, package_value
+
+BUILD_LEASE_S = 120
+"""Seconds; more than unpacking and importing may take together, so it is never renewed."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """The right to build a package."""
+
+    package: Package
+    token: UUID
+
+
+def claim_next(session: Session) -> Build | None:
+    """Claim the earliest upload that is not built, or whose builder is gone.
+
+    Parameters:
+        session: acts as the tenant.
+    """
+    row = session.scalars(
+        select(PackageRow)
+        .where(
+            PackageRow.deleted_at.is_(None),
+            or_(
+                PackageRow.build_status == PENDING,
+                and_(PackageRow.build_status == BUILDING, PackageRow.build_lease_until < now()),
+            ),
+        )
+        .order_by(PackageRow.upload_order)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).first()
+    if row is None:
+        return None
+    row.build_status = BUILDING
+    row.build_token = uuid4()
+    row.build_lease_until = after(BUILD_LEASE_S)
+    session.flush()
+    return Build(package_value(row), row.build_token)
+
+
+def succeed(
+    session: Session, build: Build, definition: dict[str, Any], workflow_version: str
+) -> None:
+    """Store what a build found, and make the package active unless a later upload is.
+
+    Nothing is stored when the build's claim is lost or the package is deleted by now.
+
+    Parameters:
+        session: acts as the tenant.
+        build: the build.
+        definition: the workflow as its code declares it.
+        workflow_version: of the tasks and their source.
+
+    Raises:
+        InvalidPackage: another active package has a workflow of this name; the transaction is lost.
+    """
+    row = _mine(session, build)
+    if row is None:
+        return
+    active = session.scalar(
+        select(PackageRow)
+        .where(PackageRow.package_name == row.package_name, PackageRow.active)
+        .with_for_update()
+    )
+    row.build_status = SUCCESS
+    row.build_error = row.build_token = row.build_lease_until = None
+    row.definition = json.dumps(definition)
+    row.workflow_version = workflow_version
+    if row.description is None:
+        row.description = definition.get("description")
+    if active is None:
+        _activate(session, row)
+    elif active.upload_order < row.upload_order:
+        # a pause is the workflow's, not the version's
+        row.paused = active.paused
+        active.active = False
+        session.flush()
+        _activate(session, row)
+
+
+def _activate(session: Session, row: PackageRow) -> None:
+    other = session.scalar(
+        select(PackageRow.package_name).where(
+            PackageRow.workflow_name == row.workflow_name,
+            PackageRow.package_name != row.package_name,
+            PackageRow.active,
+        )
+    )
+    if other is not None:
+        raise _name_taken(row.workflow_name, other)
+    row.active = True
+    try:
+        session.flush()
+    except exc.IntegrityError:
+        raise _name_taken(row.workflow_name, "that was just built") from None
+
+
+def _name_taken(workflow_name: str, package_name: str) -> InvalidPackage:
+    return InvalidPackage(
+        f"package.toml: the workflow name '{workflow_name}' is taken by the package"
+        f" '{package_name}'; choose another"
+    )
+
+
+def fail(session: Session, build: Build, error: str) -> None:
+    """Store why a build failed; the version that was active stays so.
+
+    Parameters:
+        session: acts as the tenant.
+        build: the build.
+        error: why, for people.
+    """
+    row = _mine(session, build)
+    if row is not None:
+        row.build_status = FAILED
+        row.build_error = error
+        row.build_token = row.build_lease_until = None
+        session.flush()
+
+
+def _mine(session: Session, build: Build) -> PackageRow | None:
+    return session.scalar(
+        select(PackageRow)
+        .where(PackageRow.id == build.package.id, PackageRow.build_token == build.token)
+        .with_for_update()
+    )

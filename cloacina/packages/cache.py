@@ -1,0 +1,66 @@
+"""Unpacked packages on a worker, by tenant and content; what they hold is read, never written."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from cloacina.db import Database
+from cloacina.packages.archive import remove_unpacked, unpack_archive
+from cloacina.packages.services import Package, open_archive
+from cloacina.tenants.models import Tenant
+
+MOST_PACKAGES = 200
+"""Unpacked packages that are kept; the least recently used go first."""
+
+
+class PackageCache:
+    """The folder of unpacked packages.
+
+    Parameters:
+        root: the folder; processes of one machine share it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def ensure(self, database: Database, tenant: Tenant, package: Package) -> Path:
+        """Give the folder of a package, unpacking it where that was not done yet.
+
+        Parameters:
+            database: where the archive lies.
+            tenant: whose package it is; its id keeps the tenants' folders apart, also a re-created
+                tenant's from its own.
+            package: the package.
+
+        Raises:
+            InvalidPackage: the stored archive is none.
+            OSError: the folder cannot be written.
+        """
+        folder = self._root / str(tenant.id) / package.content_hash
+        try:
+            os.utime(folder)
+        except FileNotFoundError:
+            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with (
+                database.tenant(tenant) as session,
+                open_archive(session, package.id) as archive,
+                suppress(FileExistsError),
+            ):
+                unpack_archive(archive, folder)
+            self._drop_the_oldest()
+        return folder
+
+    def _drop_the_oldest(self) -> None:
+        folders = list(self._root.glob("*/*"))
+        if len(folders) <= MOST_PACKAGES:
+            return
+        folders.sort(key=lambda folder: folder.stat().st_mtime)
+        for folder in folders[: len(folders) - MOST_PACKAGES]:
+            # another process may be at it too
+            with suppress(OSError):
+                remove_unpacked(folder)
+
+
+def import_paths(folder: Path) -> tuple[Path, ...]:
+    """Give what leads `sys.path` in a child of an unpacked package (spec: On a worker)."""
+    return tuple(path for path in (folder / "vendor", folder / "workflow") if path.is_dir())

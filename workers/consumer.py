@@ -1,0 +1,113 @@
+"""A worker's main process follows the tenants: it takes up and drops their queues as they come."""
+
+import logging
+import threading
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from celery import bootsteps
+from celery.worker import state
+from sqlalchemy import exc
+
+from cloacina.db import Database
+from cloacina.dispatch import queue_name, tenant_queue
+from cloacina.errors import DatabaseUnavailable
+from cloacina.fleet import services as fleet
+from cloacina.fleet.services import Worker
+from cloacina.tenants import services as tenants
+from cloacina.tenants.models import ACTIVE
+from workers import process
+from workers.app import worker_settings
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+
+
+class TenantQueues(bootsteps.StartStopStep):  # type: ignore[misc]
+    """The step of Celery's consumer that follows the tenants.
+
+    A thread reads the tables, the consumer's event loop applies what it found: the loop never waits
+    for the database, and only the loop touches the consumer.
+    """
+
+    requires = {"celery.worker.consumer.tasks:Tasks"}
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        super().__init__(parent, **kwargs)
+        self._watch: _Watch | None = None
+        self._timer: Any = None
+
+    def start(self, parent: Any) -> None:
+        """Begin to follow; called again after each lost connection to the broker."""
+        self._watch = _Watch()
+        self._watch.start()
+        self._timer = parent.timer.call_repeatedly(LOOK_EVERY_S, self._apply, (parent,))
+        self._apply(parent)
+
+    def stop(self, parent: Any) -> None:  # noqa: ARG002  # Celery's signature
+        """Stop following."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._watch is not None:
+            self._watch.stop()
+
+    def _apply(self, parent: Any) -> None:
+        wanted = self._watch.wanted if self._watch else None
+        if wanted is None or parent.task_consumer is None:
+            return
+        names = {queue_name(name): name for name in wanted}
+        consumed = {queue.name for queue in parent.task_consumer.queues}
+        for added in sorted(names.keys() - consumed):
+            parent.task_consumer.add_queue(tenant_queue(names[added]))
+            log.info("takes up the queue %s", added)
+        if names.keys() - consumed:
+            parent.task_consumer.consume()
+        for dropped in sorted(consumed - names.keys()):
+            parent.cancel_task_queue(dropped)
+            log.info("drops the queue %s", dropped)
+
+
+class _Watch(threading.Thread):
+    """Reads which tenants there are, and reports the worker for duty."""
+
+    def __init__(self) -> None:
+        super().__init__(name="tenants", daemon=True)
+        self.wanted: AbstractSet[str] | None = None
+        self._ended = threading.Event()
+        self._looks = 0
+
+    def stop(self) -> None:
+        self._ended.set()
+
+    def run(self) -> None:
+        settings = worker_settings()
+        database = Database(settings.database_url, pool_size=1)
+        process.keep_out_of_slots(database)
+        while not self._ended.wait(LOOK_EVERY_S if self._looks else 0):
+            try:
+                self._look(database)
+            except (DatabaseUnavailable, exc.DBAPIError) as error:
+                log.warning("cannot read the tenants: %s", error)
+            self._looks += 1
+        database.close()
+
+    def _look(self, database: Database) -> None:
+        settings = worker_settings()
+        with database.platform() as session:
+            names = {tenant.name for tenant in tenants.list_all(session) if tenant.status == ACTIVE}
+            if self._looks % (fleet.BEAT_S / LOOK_EVERY_S) == 0:
+                fleet.beat(session, _report())
+        self.wanted = names & set(settings.worker_tenants) if settings.worker_tenants else names
+
+
+def _report() -> Worker:
+    settings = worker_settings()
+    return Worker(
+        id=process.WORKER_ID,
+        name=process.WORKER_NAME,
+        tenant_names=settings.worker_tenants,
+        concurrency=settings.concurrency,
+        in_flight=len(state.active_requests),
+        seconds_since_heartbeat=0,
+    )

@@ -1,0 +1,77 @@
+"""The life of a worker's processes: the main one, which follows tenants, and its slots."""
+
+import logging
+import os
+import shutil
+import socket
+from pathlib import Path
+from uuid import uuid4
+
+from celery import signals
+
+from cloacina import logs
+from cloacina.db import Database
+from workers.app import worker_settings
+from workers.slot import Slot, die_with_parent, make_worker_folder
+
+log = logging.getLogger(__name__)
+
+WORKER_ID = uuid4()
+"""Of this worker: made in its main process, before the slots are forked."""
+
+WORKER_NAME = f"{socket.gethostname()}-{os.getpid()}"
+
+
+class _Process:
+    """What this process of the worker holds; a slot begins with its main process's copy."""
+
+    def __init__(self) -> None:
+        self.folder: Path | None = None
+        self.slot: Slot | None = None
+        self.main_databases: list[Database] = []
+
+
+_process = _Process()
+
+
+def slot() -> Slot:
+    """Give the slot that this process is."""
+    assert _process.slot is not None  # noqa: S101  # tasks run in slots
+    return _process.slot
+
+
+def keep_out_of_slots(database: Database) -> None:
+    """Have a slot, once it is forked, let go of the main process's connections."""
+    _process.main_databases.append(database)
+
+
+@signals.setup_logging.connect
+def _configure_logging(**_: object) -> None:
+    logs.configure(worker_settings().log_level)
+
+
+@signals.worker_init.connect
+def _open_worker(**_: object) -> None:
+    _process.folder = make_worker_folder(worker_settings())
+
+
+@signals.worker_process_init.connect
+def _open_slot(**_: object) -> None:
+    die_with_parent()
+    for database in _process.main_databases:
+        # closing them here would end the main process's sessions
+        database.engine.dispose(close=False)
+    assert _process.folder is not None  # noqa: S101  # the worker was opened before it forked
+    _process.slot = Slot(worker_settings(), WORKER_NAME, _process.folder)
+
+
+@signals.worker_process_shutdown.connect
+def _close_slot(**_: object) -> None:
+    if _process.slot is not None:
+        _process.slot.close()
+
+
+@signals.worker_shutdown.connect
+def _close_worker(**_: object) -> None:
+    if _process.folder is not None:
+        shutil.rmtree(_process.folder, ignore_errors=True)

@@ -1,0 +1,83 @@
+"""What one slot of a worker holds: its own connections, its own children, the engine."""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from cloacina.db import Database
+from cloacina.dispatch import Dispatcher
+from cloacina.executions.engine import Engine
+from cloacina.packages.cache import PackageCache
+from cloacina.sandbox.pool import Sandbox
+from cloacina.settings import Settings
+
+_PR_SET_PDEATHSIG = 1
+_CONNECTIONS = 2
+
+
+class Slot:
+    """The tools of one slot.
+
+    Parameters:
+        settings: the worker's.
+        worker: the worker's name.
+        root: the worker's folder for scratch files.
+    """
+
+    def __init__(self, settings: Settings, worker: str, root: Path) -> None:
+        self.settings = settings
+        self.database = Database(settings.database_url, pool_size=_CONNECTIONS)
+        self.dispatcher = Dispatcher(self.database, settings.broker_url)
+        self.sandbox = Sandbox(Path(tempfile.mkdtemp(prefix=f"slot-{os.getpid()}-", dir=root)))
+        self.cache = PackageCache(settings.home / "cache" / "packages")
+        self.engine = Engine(
+            self.database,
+            self.dispatcher,
+            self.sandbox,
+            self.cache,
+            settings=settings,
+            worker=worker,
+        )
+
+    def close(self) -> None:
+        """End the children and the connections."""
+        self.sandbox.close()
+        self.database.close()
+
+
+def make_worker_folder(settings: Settings) -> Path:
+    """Make the folder of this worker's scratch files, and remove those of workers that are gone.
+
+    Parameters:
+        settings: the worker's.
+    """
+    parent = settings.home / "work"
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in parent.glob("worker-*"):
+        if not _is_running(int(folder.name.rpartition("-")[2])):
+            shutil.rmtree(folder, ignore_errors=True)
+    folder = parent / f"worker-{os.getpid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process when the worker's main process ends, however it does."""
+    if sys.platform != "linux":
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _is_running(pid: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
