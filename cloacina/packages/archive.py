@@ -156,7 +156,7 @@ class _TopFolder:
         except ValueError as error:
             self._problems.add(member.path, str(error))
             return None
-        if not path:
+        if not path and member.kind is Kind.FOLDER:
             return None
         name, slash, rest = path.partition("/")
         if not slash and member.kind is not Kind.FOLDER:

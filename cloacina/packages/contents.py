@@ -17,7 +17,7 @@ WORKFLOW_FOLDER, VENDOR_FOLDER = "workflow", "vendor"
 # control characters, bytes that are not UTF-8, and the separator of another system
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\\\\]")
 _MODULE_SUFFIXES = (".py", ".pyc", ".so")
-_RESERVED_MODULES = sys.stdlib_module_names | {"cloaca"}
+RESERVED_MODULES = sys.stdlib_module_names | {"cloaca"}
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Contents:
         other = self._folded.setdefault(folded, path)
         if other != path:
             self._problems.add(
-                path, f"differs only in case from {printable(other)}; rename one of them"
+                path, f"differs only in case or Unicode form from {printable(other)}; rename one"
             )
             return False
         self._kinds[path] = kind
@@ -214,7 +214,7 @@ class Contents:
             if folder not in (WORKFLOW_FOLDER, VENDOR_FOLDER) or kind is not Kind.FILE:
                 continue
             module = _top_module(rest)
-            if module in _RESERVED_MODULES:
+            if module in RESERVED_MODULES:
                 owner = "the SDK" if module == "cloaca" else "the standard library"
                 self._problems.add(
                     path, f"hides the module '{module}' of {owner}; give it another name"

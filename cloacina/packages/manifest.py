@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import tomlkit
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from cloacina.packages.errors import InvalidPackage
+from cloacina.packages.errors import InvalidPackage, printable
 
 MANIFEST_NAME = "package.toml"
 ARCHIVE_SUFFIX = ".cloacina"
@@ -103,8 +103,8 @@ def parse_manifest(text: str, *, inferred_language: str | None = None) -> Manife
     except tomllib.TOMLDecodeError as error:
         raise InvalidPackage(f"{MANIFEST_NAME}: not valid TOML: {error}") from None
     problems = [
-        f"{MANIFEST_NAME}: unknown {'table' if isinstance(value, dict) else 'key'} '{key}'; "
-        "the tables are [package] and [metadata]"
+        f"{MANIFEST_NAME}: unknown {'table' if isinstance(value, dict) else 'key'} "
+        f"'{printable(key)}'; the tables are [package] and [metadata]"
         for key, value in document.items()
         if key not in ("package", "metadata")
     ]
@@ -176,7 +176,7 @@ class _Table:
         return key in self._values
 
     def problem(self, key: str, text: str) -> None:
-        self._problems.append(f"{MANIFEST_NAME}: [{self._name}] {key} {text}")
+        self._problems.append(f"{MANIFEST_NAME}: [{self._name}] {printable(key)} {text}")
 
     def get(self, key: str, kind: type[T]) -> T | None:
         """Give a key's value, or None where it is missing or of another type."""

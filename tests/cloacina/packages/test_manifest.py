@@ -92,6 +92,7 @@ def test_computation_graphs_are_not_supported_yet(key):
         ("package = 1", "package.toml: the table [package] is missing"),
         ("[tool.x]", "package.toml: unknown table 'tool'; the tables are [package] and"),
         ("a = 1", "package.toml: unknown key 'a'"),
+        ('["a\\u001b[31m"]', "package.toml: unknown table 'a\\x1b[31m'"),
         ("[package", "package.toml: not valid TOML: Expected ']'"),
     ],
 )
