@@ -1,0 +1,1 @@
+"""ACME's nightly look at its orders."""

@@ -1,0 +1,1 @@
+"""Globex's monthly billing."""
