@@ -13,15 +13,18 @@ from cli.state import State
 PROGRAM = "cloacinactl"
 
 NOUNS = {
+    "admin": "cli.services:admin",
     "completions": "cli.nouns.completions:completions",
     "config": "cli.nouns.config:config",
     "execution": "cli.nouns.execution:execution",
     "key": "cli.nouns.key:key",
     "package": "cli.nouns.package:package",
+    "scheduler": "cli.services:scheduler",
     "server": "cli.nouns.server:server",
     "status": "cli.nouns.status:status",
     "tenant": "cli.nouns.tenant:tenant",
     "trigger": "cli.nouns.trigger:trigger",
+    "worker": "cli.services:worker",
     "workflow": "cli.nouns.workflow:workflow",
 }
 

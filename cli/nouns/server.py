@@ -7,7 +7,11 @@ from cli.options import Group
 from cli.output import show_object
 from cli.state import State, pass_state
 
-server = Group("server", help="Start, stop and watch the server.")
+server = Group(
+    "server",
+    lazy={"start": "cli.services:server_start", "stop": "cli.services:server_stop"},
+    help="Start, stop and watch the server.",
+)
 
 
 def reach(state: State) -> tuple[int, str]:

@@ -11,17 +11,16 @@ import fcntl
 import hashlib
 import os
 import secrets
-import socket
 from pathlib import Path
 
+from cloacina.embedded import ports
 from cloacina.embedded.accounts import Account
 from cloacina.embedded.errors import AlreadyRunning
 from cloacina.embedded.process import wait_until
 from cloacina.errors import ConfigurationError
 
 SHARED_ROOT = Path("/var/lib/cloacina")
-# below the ports that systems give to outgoing connections, so that none of those sits on ours
-PORTS = range(20_000, 32_768)
+HOST = "127.0.0.1"
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
 LOG_TAIL_LINES = 12
 PREDECESSOR_GRACE_S = 30.0
@@ -127,11 +126,11 @@ class ServerFolder:
         """Give the port that the server had before, or a new one when that is taken."""
         path = self.path / "port"
         remembered = path.read_text(encoding="utf-8") if path.exists() else ""
-        if remembered.isdecimal() and is_free("127.0.0.1", int(remembered)):
+        if remembered.isdecimal() and ports.why_taken(HOST, int(remembered)) is None:
             return int(remembered)
-        port = wait_until(_any_free_port, deadline_s=5, interval_s=0)
+        port = ports.choose(HOST)
         if port is None:
-            raise ConfigurationError(f"no free port on 127.0.0.1 for the embedded {self.name}")
+            raise ConfigurationError(f"no free port on {HOST} for the embedded {self.name}")
         path.write_text(str(port), encoding="utf-8")
         return port
 
@@ -148,25 +147,6 @@ class ServerFolder:
             lines = log.read().decode(errors="replace").splitlines()
         told = [line for line in lines if line.strip()][-LOG_TAIL_LINES:]
         return "".join(f"\n  {line}" for line in told)
-
-
-def is_free(host: str, port: int) -> bool:
-    """Say whether a server could listen on a port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # as servers do: connections that ended a moment ago do not keep the port
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-            probe.listen()
-        except OSError:
-            return False
-    return True
-
-
-def _any_free_port() -> int | None:
-    port = secrets.choice(PORTS)
-    return port if is_free("127.0.0.1", port) else None
 
 
 def _open_private(path: Path, flags: int = 0) -> int:

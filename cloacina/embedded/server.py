@@ -76,8 +76,12 @@ class EmbeddedServer(ABC):
             self.stop()
             raise
 
-    def launch(self) -> None:
-        """Start the server's process again, after it ended, without waiting for it."""
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the server's process again, after it ended, without waiting for it.
+
+        Returns:
+            The process.
+        """
         log = self.folder.open_log()
         try:
             self._log_offset = os.fstat(log).st_size
@@ -85,6 +89,7 @@ class EmbeddedServer(ABC):
         finally:
             os.close(log)
         _feed(self.process, self._configuration())
+        return self.process
 
     def stop(self) -> None:
         """Stop the server; does nothing when it is not started."""

@@ -1,0 +1,105 @@
+"""`server start` and `stop`, `worker`, `scheduler` and `admin`: the service itself."""
+
+from typing import Any
+
+import click
+
+from cli.options import Command, Group
+from cli.state import State, pass_state
+from cloacina import logs
+from cloacina.errors import ConfigurationError
+from cloacina.settings import Settings, load_settings
+
+STOP_DEADLINE_S = 90.0
+
+worker = Group("worker", help="Run a worker on this machine.")
+scheduler = Group("scheduler", help="Run a scheduler on this machine.")
+admin = Group("admin", help="Look after the database.")
+
+_database_flag = click.option(
+    "--database-url", metavar="URL", help="postgresql://… or sqlite:///path."
+)
+_broker_flag = click.option("--broker-url", metavar="URL", help="redis://… of a Valkey or Redis.")
+
+
+def _settings(state: State, **flags: Any) -> Settings:
+    settings = load_settings({"home": state.flags.get("home"), **flags})
+    logs.configure("debug" if state.verbose else settings.log_level)
+    return settings
+
+
+@click.command("start", cls=Command)
+@click.option("--bind", metavar="HOST:PORT", help="Address of the API [127.0.0.1:8080].")
+@_database_flag
+@_broker_flag
+@click.option("--bootstrap-key", metavar="KEY", help="The first admin key [generated].")
+@click.option("--workers", metavar="N", help="Worker processes; 0: the API alone [1].")
+@click.option(
+    "--reconcile-interval-s", metavar="N", help="Seconds between looks after packages [60]."
+)
+@pass_state
+def server_start(state: State, /, **flags: Any) -> None:
+    """Run the server: API, workers and scheduler, until it is stopped.
+
+    Without --database-url or --broker-url it brings its own PostgreSQL or Valkey along.
+    """
+    settings = _settings(state, **flags)
+    from cli.server_parts import run_server
+
+    run_server(settings)
+
+
+@click.command("stop", cls=Command)
+@click.option("--force", is_flag=True, help="Kill it, with all that it runs.")
+@pass_state
+def server_stop(state: State, force: bool) -> None:
+    """Stop the server of the home folder, and wait for its end."""
+    from cli.pid_file import stop_server
+
+    pid = stop_server(state.home, force=force, deadline_s=STOP_DEADLINE_S)
+    click.echo(f"server stopped (pid {pid})")
+
+
+@worker.command("start")
+@click.option(
+    "--tenant", "tenants", multiple=True, metavar="NAME", help="Serve only this tenant; repeatable."
+)
+@click.option("--concurrency", metavar="N", help="Tasks that it runs at once [4].")
+@_database_flag
+@_broker_flag
+@pass_state
+def start_worker(state: State, /, tenants: tuple[str, ...], **flags: Any) -> None:
+    """Run one worker until it is stopped."""
+    settings = _settings(state, worker_tenants=tenants or None, **flags)
+    from cli.server_parts import run_alone
+
+    run_alone(settings, "worker")
+
+
+@scheduler.command("start")
+@_database_flag
+@_broker_flag
+@pass_state
+def start_scheduler(state: State, /, **flags: Any) -> None:
+    """Run one scheduler until it is stopped; several may run at once."""
+    settings = _settings(state, **flags)
+    from cli.server_parts import run_alone
+
+    run_alone(settings, "scheduler")
+
+
+@admin.command("migrate")
+@_database_flag
+@pass_state
+def migrate(state: State, /, **flags: Any) -> None:
+    """Bring the database to this version, and make the first admin key when there is none."""
+    settings = _settings(state, **flags)
+    if not settings.database_url:
+        raise ConfigurationError(
+            "`admin migrate` needs --database-url, CLOACINA_DATABASE_URL or database_url in "
+            "config.toml; `server start` prepares its embedded database itself"
+        )
+    from cloacina.lifecycle.installation import prepare
+
+    prepare(settings)
+    click.echo("the database is ready")
