@@ -1,0 +1,71 @@
+"""The states of executions and tasks, and how an execution ends."""
+
+from collections import Counter
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
+
+
+class ExecutionState(StrEnum):
+    """Where an execution of a workflow stands."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    PAUSED = "Paused"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+
+
+class TaskState(StrEnum):
+    """Where a task of an execution stands."""
+
+    NOT_STARTED = "NotStarted"
+    READY = "Ready"
+    RUNNING = "Running"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    SKIPPED = "Skipped"
+
+
+class SubStatus(StrEnum):
+    """What a running task does: it works, or it waits without a worker's slot."""
+
+    ACTIVE = "Active"
+    DEFERRED = "Deferred"
+
+
+TERMINAL_EXECUTION_STATES: Final = frozenset(
+    {ExecutionState.COMPLETED, ExecutionState.FAILED, ExecutionState.CANCELLED}
+)
+TERMINAL_TASK_STATES: Final = frozenset({TaskState.COMPLETED, TaskState.FAILED, TaskState.SKIPPED})
+
+RULES_NOT_SATISFIED: Final = "Trigger rules not satisfied"
+"""The reason in the event of a task that its trigger rules skipped."""
+
+
+def execution_outcome(task_states: Iterable[str]) -> tuple[ExecutionState, str | None]:
+    """Tell how an execution ends, once every task of it has.
+
+    Parameters:
+        task_states: the state of each task, one entry a task (of counts by state, pass
+            `Counter(counts).elements()`).
+
+    Returns:
+        Failed with its error text when any task failed, else Completed without one.
+
+    Raises:
+        ValueError: a task is not in a terminal state, so the execution has not ended.
+    """
+    counts = Counter(task_states)
+    unfinished = sorted(counts.keys() - TERMINAL_TASK_STATES)
+    if unfinished:
+        raise ValueError(f"an execution with tasks in {', '.join(unfinished)} has not ended")
+    failed = counts[TaskState.FAILED]
+    if not failed:
+        return ExecutionState.COMPLETED, None
+    completed, skipped = counts[TaskState.COMPLETED], counts[TaskState.SKIPPED]
+    return (
+        ExecutionState.FAILED,
+        f"{failed} task(s) failed, {completed} completed, {skipped} skipped",
+    )
