@@ -163,6 +163,12 @@ def _next_execution(execution_id: UUID | None) -> Select[ExecutionRow, datetime]
     )
 
 
+def is_any_ready(session: Session) -> bool:
+    """Say whether a task of the tenant may be claimed now."""
+    query = select(TaskRow.id).where(TaskRow.status == TaskState.READY, TaskRow.ready_at <= now())
+    return session.scalar(query.limit(1)) is not None
+
+
 def _input_of(session: Session, execution: ExecutionRow, task: Task) -> str:
     if not task.dependencies:
         return execution.input_context

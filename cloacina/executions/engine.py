@@ -10,7 +10,7 @@ from cloacina.db import Database
 from cloacina.dispatch import Dispatcher
 from cloacina.errors import CloacinaError, DatabaseUnavailable
 from cloacina.executions import claims
-from cloacina.executions.claims import Claim, Completed, Failed, Finished, Outcome
+from cloacina.executions.claims import Claim, Completed, Failed, Outcome
 from cloacina.executions.errors import LostClaim
 from cloacina.executions.graphs import GraphCache
 from cloacina.packages.cache import PackageCache, import_paths
@@ -75,10 +75,7 @@ class Engine:
             count += 1
             go_on = time.monotonic() < ends
             following = self._finish(tenant, claim, outcome, claim_more=go_on)
-            if not go_on:
-                self._dispatcher.run(tenant.id, tenant.name, claim.execution_id)
-                break
-            claim = following or self._claim(tenant, None)
+            claim = following or (self._claim(tenant, None) if go_on else None)
         return count
 
     def _claim(self, tenant: Tenant, execution_id: UUID | None) -> Claim | None:
@@ -142,6 +139,7 @@ class Engine:
                     following = claims.claim_next(
                         session, self.graphs, self._worker, claim.execution_id
                     )
+                left = not claim_more and claims.is_any_ready(session)
                 if finished.retry_in_s is not None:
                     self._database.act_as_platform(session)
                     tenants.wake(session, tenant.id, finished.retry_in_s)
@@ -152,30 +150,26 @@ class Engine:
                 claim.task.id,
             )
             return None
-        self._log(claim, outcome)
-        self._share(tenant, claim, finished, following)
-        return following
-
-    def _share(
-        self, tenant: Tenant, claim: Claim, finished: Finished, following: Claim | None
-    ) -> None:
-        """Hint to idle slots that there is more to do than this one takes."""
-        more = finished.ready - (following is not None)
-        for _ in range(min(more, self._settings.concurrency - 1)):
+        _log(claim, outcome)
+        # this slot takes one of them itself, or leaves what is left to the next turn
+        hints = finished.ready - (following is not None) if claim_more else int(left)
+        for _ in range(min(hints, self._settings.concurrency)):
             self._dispatcher.run(tenant.id, tenant.name, claim.execution_id)
+        return following
 
     def _code(self, tenant: Tenant, claim: Claim) -> Code:
         folder = self._cache.ensure(self._database, tenant, claim.package)
         return package_code(tenant, claim.package, folder)
 
-    def _log(self, claim: Claim, outcome: Outcome) -> None:
-        log.info(
-            "execution %s, task %s, attempt %d: %s",
-            claim.execution_id,
-            claim.task.id,
-            claim.attempt,
-            "completed" if isinstance(outcome, Completed) else outcome.error.split("\n")[0],
-        )
+
+def _log(claim: Claim, outcome: Outcome) -> None:
+    log.info(
+        "execution %s, task %s, attempt %d: %s",
+        claim.execution_id,
+        claim.task.id,
+        claim.attempt,
+        "completed" if isinstance(outcome, Completed) else outcome.error.split("\n")[0],
+    )
 
 
 class _Renewal:

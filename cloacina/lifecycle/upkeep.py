@@ -110,7 +110,7 @@ def _build_next(database: Database, sandbox: Sandbox, cache: PackageCache, tenan
         folder = cache.ensure(database, tenant, package)
         definition = sandbox.load(package_code(tenant, package, folder))
         graph = _checked_graph(definition)
-        version = graph.content_version(package.content_hash)
+        version = graph.content_version(package.source_hash)
         with database.tenant(tenant) as session:
             builds.succeed(session, build, definition, version)
     except LoadFailed as error:

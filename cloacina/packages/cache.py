@@ -51,7 +51,8 @@ class PackageCache:
         return folder
 
     def _drop_the_oldest(self) -> None:
-        folders = list(self._root.glob("*/*"))
+        # hidden ones are being unpacked
+        folders = list(self._root.glob("*/[!.]*"))
         if len(folders) <= MOST_PACKAGES:
             return
         folders.sort(key=lambda folder: folder.stat().st_mtime)

@@ -63,6 +63,7 @@ class PackageRow(TenantBase):
     entry_module: Mapped[str]
     description: Mapped[str | None]
     content_hash: Mapped[str]
+    source_hash: Mapped[str]
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     build_status: Mapped[str]
     build_error: Mapped[str | None] = mapped_column(Text)

@@ -31,6 +31,7 @@ class Package:
         entry_module: the module that declares the tasks.
         description: what its author says about it.
         content_hash: SHA-256 of the archive, in hex.
+        source_hash: of its modules alone, however they are packed.
         build_status: `pending`, `building`, `success` or `failed`.
         build_error: why it failed.
         active: it is the version that new executions run.
@@ -47,6 +48,7 @@ class Package:
     entry_module: str
     description: str | None
     content_hash: str
+    source_hash: str
     build_status: str
     build_error: str | None
     active: bool
@@ -66,6 +68,7 @@ def package_value(row: PackageRow) -> Package:
         entry_module=row.entry_module,
         description=row.description,
         content_hash=row.content_hash,
+        source_hash=row.source_hash,
         build_status=row.build_status,
         build_error=row.build_error,
         active=row.active,
@@ -139,6 +142,7 @@ def _insert(session: Session, info: ArchiveInfo) -> UUID:
             entry_module=manifest.entry_module,
             description=manifest.description,
             content_hash=info.sha256,
+            source_hash=info.source_sha256,
             size_bytes=info.packed_bytes,
             build_status=PENDING,
             created_at=now(),

@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("entry_module", sa.String(), nullable=False),
         sa.Column("description", sa.String(), nullable=True),
         sa.Column("content_hash", sa.String(), nullable=False),
+        sa.Column("source_hash", sa.String(), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("build_status", sa.String(), nullable=False),
         sa.Column("build_error", sa.Text(), nullable=True),
