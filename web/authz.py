@@ -1,0 +1,168 @@
+"""Who may do what: one table of route -> level, enforced before a request's body is looked at."""
+
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from flask import g, request
+
+from cloacina.errors import Forbidden, InvalidInput, Unauthorized
+from cloacina.keys import services as keys
+from cloacina.keys.models import ADMIN, READ, WRITE, Principal
+from cloacina.tenants import services as tenants
+from cloacina.tenants.models import Tenant
+from web.state import state
+
+
+class AdminRequired(Forbidden):
+    """This needs a key of the whole platform, such as the bootstrap key."""
+
+    code = "admin_required"
+
+
+class TenantAccessDenied(Forbidden):
+    """This key does not belong to that tenant."""
+
+    code = "tenant_access_denied"
+
+
+class InsufficientPermissions(Forbidden):
+    """This key's role is too low."""
+
+    code = "insufficient_permissions"
+
+
+class Unclassified(Forbidden):
+    """Nobody may use this route, because the server does not say who may."""
+
+    code = "authz_unclassified"
+
+
+@dataclass(frozen=True)
+class Level:
+    """Who may use a route.
+
+    Parameters:
+        scope: `public`: everyone; `any`: any valid key; `tenant`: a key of the path's tenant;
+            `platform`: a key of the whole platform, which passes all other levels too.
+        role: the least role of the key.
+    """
+
+    scope: Literal["public", "any", "tenant", "platform"]
+    role: str = READ
+
+    def __str__(self) -> str:
+        """Say it for people."""
+        return {
+            "public": "open to all",
+            "any": f"any key of role {self.role} or higher",
+            "tenant": f"a key of the tenant, of role {self.role} or higher",
+            "platform": "a key of the whole platform",
+        }[self.scope]
+
+
+PUBLIC = Level("public")
+PLATFORM = Level("platform")
+
+LEVELS: dict[str, Level] = {
+    "operational.health": PUBLIC,
+    "operational.ready": PUBLIC,
+    "operational.metrics": PUBLIC,
+    "operational.openapi": PUBLIC,
+    "operational.docs": PUBLIC,
+    "keys.create_key": PLATFORM,
+    "keys.list_keys": PLATFORM,
+    "keys.revoke_key": PLATFORM,
+    "keys.create_tenant_key": Level("tenant", ADMIN),
+    "keys.list_tenant_keys": Level("tenant", ADMIN),
+    "keys.revoke_tenant_key": Level("tenant", ADMIN),
+    "session.whoami": Level("any", READ),
+    "tenants.create_tenant": PLATFORM,
+    "tenants.list_tenants": PLATFORM,
+    "tenants.remove_tenant": PLATFORM,
+    "workflows.upload_workflow": Level("tenant", WRITE),
+    "workflows.list_workflows": Level("tenant", READ),
+    "workflows.get_workflow": Level("tenant", READ),
+    "workflows.get_workflow_source": Level("tenant", READ),
+    "workflows.pause_workflow": Level("tenant", WRITE),
+    "workflows.resume_workflow": Level("tenant", WRITE),
+    "workflows.delete_workflow": Level("tenant", WRITE),
+    "workflows.execute_workflow": Level("tenant", WRITE),
+    "executions.list_executions": Level("tenant", READ),
+    "executions.get_execution": Level("tenant", READ),
+    "executions.get_execution_events": Level("tenant", READ),
+    "executions.get_execution_tasks": Level("tenant", READ),
+    "triggers.list_triggers": Level("tenant", READ),
+    "triggers.get_trigger": Level("tenant", READ),
+    "agents.list_agents": Level("any", ADMIN),
+}
+"""The level of each route, by its endpoint; a route that is not here is open to nobody."""
+
+
+def principal() -> Principal:
+    """Give whose key the present request presented."""
+    return cast(Principal, g.principal)
+
+
+def authorize() -> None:
+    """Admit the present request or refuse it.
+
+    Raises:
+        Unauthorized, Forbidden: as the table says.
+        TenantNotFound: a key of the whole platform asks after a tenant that does not exist.
+    """
+    endpoint, rule = request.endpoint, request.url_rule
+    if endpoint is None or rule is None:
+        return  # the router refuses it
+    if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
+        return  # says which methods there are; a browser asks without a key
+    level = LEVELS.get(endpoint)
+    if level is None:
+        raise Unclassified
+    if level.scope == "public":
+        return
+    _admit(level, request.view_args or {})
+
+
+def _admit(level: Level, view_args: dict[str, object]) -> None:
+    with state().database.platform() as session:
+        g.principal = caller = keys.verify(session, _presented_key())
+        _refuse_nul()
+        if level.scope == "platform" and not caller.key.is_admin:
+            raise AdminRequired
+        if level.scope == "tenant":
+            # from here on the tenant itself is handed on, never again its name
+            name = str(view_args.pop("tenant_id"))
+            g.tenant = view_args["tenant"] = _own_tenant(caller, name) or tenants.find(
+                session, name
+            )
+    if not caller.has_role(level.role):
+        raise InsufficientPermissions(
+            f"this needs the role '{level.role}', and the key has '{caller.key.role}'"
+        )
+
+
+def _own_tenant(caller: Principal, name: str) -> Tenant | None:
+    """Give the tenant of a tenant's key, None for a key of the whole platform."""
+    if caller.tenant is None:
+        return None
+    if caller.tenant.name != name:
+        raise TenantAccessDenied
+    return caller.tenant
+
+
+def _presented_key() -> str:
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    try:
+        # a WSGI server hands on a header's bytes as if they were Latin-1
+        key = key.strip().encode("latin-1").decode()
+    except UnicodeError:
+        raise Unauthorized from None
+    if scheme.lower() != "bearer" or not key:
+        raise Unauthorized
+    return key
+
+
+def _refuse_nul() -> None:
+    """Refuse what no text of a database can hold."""
+    if "\0" in request.path or any("\0" in value for value in request.args.values()):
+        raise InvalidInput("the URL holds a NUL character")

@@ -1,0 +1,46 @@
+"""How gunicorn serves the API: `gunicorn -c python:web.gunicorn_conf`. It takes our settings.
+
+One process with threads: what it counts is then what /metrics says, and one pool of connections
+serves all. For more, run more replicas.
+"""
+
+import os
+import sys
+
+from gunicorn import glogging
+
+from cloacina import logs
+from cloacina.errors import ConfigurationError
+from cloacina.settings import load_settings
+
+try:
+    _settings = load_settings()
+except ConfigurationError as error:
+    sys.exit(f"Error: {error}")
+
+
+class _Logger(glogging.Logger):  # type: ignore[misc]  # it comes without types
+    """Sends the server's lines where all our lines go; requests are logged by `web.request_id`."""
+
+    def setup(self, cfg: object) -> None:
+        self.cfg = cfg
+        logs.configure(_settings.log_level)
+        self.error_log.propagate = True
+
+
+wsgi_app = "web.wsgi:app"
+bind = [address for address in (_settings.bind, _settings.metrics_bind) if address]
+
+worker_class = "gthread"
+workers = 1
+# uploads, slow clients and probes hold threads without holding connections
+threads = 2 * _settings.database_pool_size + 8
+# longer than proxies keep an idle connection, so that they never send into a closing one
+keepalive = 150
+timeout = 60
+graceful_timeout = 30
+
+logger_class = _Logger
+control_socket_disable = True
+# the heartbeat file must not wait for a disk
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108

@@ -1,0 +1,1 @@
+"""Shapes of requests and answers, by the names that the reference gives them."""

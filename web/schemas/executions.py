@@ -1,0 +1,123 @@
+"""Shapes of executions."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+from cloacina.dag.states import ExecutionState
+from web.parsing import parse_since
+from web.schemas.common import Answer, Pagination, RequestBody, Timestamp
+
+_STATES = tuple(str(state.value) for state in ExecutionState)
+
+
+class ExecutionsQuery(Pagination):
+    """Which executions to list."""
+
+    status = fields.String(
+        load_default=None, validate=validate.OneOf(_STATES, error="must be one of: {choices}")
+    )
+    workflow = fields.String(load_default=None)
+
+
+class ExecutionSummary(Answer):
+    """An execution, as lists show it."""
+
+    id = fields.UUID()
+    workflow_name = fields.String()
+    status = fields.String(validate=validate.OneOf(_STATES))
+    started_at = Timestamp()
+    completed_at = Timestamp(allow_none=True)
+    trigger_origin = fields.String(allow_none=True)
+
+
+class ExecutionDetail(Answer):
+    """An execution."""
+
+    tenant_id = fields.String()
+    execution_id = fields.UUID(attribute="id")
+    status = fields.String(validate=validate.OneOf(_STATES))
+    workflow_name = fields.String()
+    workflow_version = fields.String()
+    context = fields.Raw(
+        metadata={
+            "type": "object",
+            "description": "What it ended with; what it began with until it ends.",
+        }
+    )
+    error = fields.String(allow_none=True)
+    started_at = Timestamp()
+    completed_at = Timestamp(allow_none=True)
+
+
+class Since(fields.Field[timedelta | datetime]):
+    """The beginning of a time span: a duration back from now, or a moment."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> timedelta | datetime:  # noqa: ARG002
+        try:
+            return parse_since(str(value))
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
+class EventsQuery(RequestBody):
+    """Which events of an execution to give."""
+
+    since = Since(
+        load_default=None,
+        metadata={
+            "type": "string",
+            "description": "How long ago, such as `5m`, or a time as RFC 3339.",
+        },
+    )
+    after = fields.Integer(
+        load_default=None,
+        validate=validate.Range(0, 2**63 - 1, error="must be 0 or more"),
+        error_messages={"invalid": "must be a whole number, 0 or more"},
+        metadata={"description": "Only events of a higher sequence_num."},
+    )
+
+
+class ExecutionEvent(Answer):
+    """Something that happened in an execution."""
+
+    id = fields.UUID()
+    event_type = fields.String()
+    event_data = fields.String(allow_none=True, metadata={"description": "JSON, as text."})
+    task_name = fields.String(allow_none=True)
+    created_at = Timestamp()
+    sequence_num = fields.Integer(metadata={"format": "int64"})
+
+
+class ExecutionEventsResponse(Answer):
+    """What happened in an execution, in order."""
+
+    tenant_id = fields.String()
+    execution_id = fields.UUID()
+    events = fields.List(fields.Nested(ExecutionEvent))
+
+
+class TaskExecutionDetail(Answer):
+    """A task of an execution."""
+
+    id = fields.UUID()
+    task_name = fields.String()
+    status = fields.String()
+    attempt = fields.Integer()
+    max_attempts = fields.Integer()
+    last_error = fields.String(allow_none=True)
+    error_details = fields.String(allow_none=True)
+    sub_status = fields.String(allow_none=True)
+    started_at = Timestamp(allow_none=True)
+    completed_at = Timestamp(allow_none=True)
+    created_at = Timestamp()
+    updated_at = Timestamp()
+
+
+class ExecutionTasksResponse(Answer):
+    """The tasks of an execution."""
+
+    tenant_id = fields.String()
+    execution_id = fields.UUID()
+    tasks = fields.List(fields.Nested(TaskExecutionDetail))

@@ -1,0 +1,55 @@
+"""What the API of one process works with."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Flask, current_app
+
+from cloacina.db import Database
+from cloacina.dispatch import Dispatcher
+from cloacina.errors import ConfigurationError
+from cloacina.settings import Settings
+from web.readiness import Readiness
+
+_EXTENSION = "cloacina"
+
+
+@dataclass(frozen=True)
+class State:
+    """The parts that requests share.
+
+    Parameters:
+        settings: of this process.
+        database: its connections.
+        dispatcher: its way to the broker.
+        readiness: says whether requests can be served.
+    """
+
+    settings: Settings
+    database: Database
+    dispatcher: Dispatcher
+    readiness: Readiness
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.database.close()
+        self.readiness.close()
+
+
+def state() -> State:
+    """Give the state of the application that serves the present request."""
+    return cast(State, current_app.extensions[_EXTENSION])
+
+
+def register(app: Flask, settings: Settings) -> None:
+    """Make the parts; nothing connects yet, so that a server which is away stops nobody.
+
+    Raises:
+        ConfigurationError: a URL is missing or cannot be used.
+    """
+    if not settings.broker_url:
+        raise ConfigurationError("broker_url: is missing; use redis://…")
+    database = Database(settings.database_url, settings.database_pool_size)
+    dispatcher = Dispatcher(database, settings.broker_url)
+    readiness = Readiness(Database(settings.database_url, pool_size=1), dispatcher)
+    app.extensions[_EXTENSION] = State(settings, database, dispatcher, readiness)
