@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -19,7 +20,6 @@ from cloacina.embedded.ports import why_taken
 from cloacina.embedded.process import spawn, wait_until
 from cloacina.embedded.server import EmbeddedServer
 from cloacina.errors import ConfigurationError
-from cloacina.lifecycle.installation import BOOTSTRAP_KEY_FILE
 from cloacina.settings import Settings
 
 log = logging.getLogger("supervisor")
@@ -31,7 +31,12 @@ PREPARE = (*PYTHON, "cli", "admin", "migrate")
 WORKER = (*PYTHON, "workers")
 SCHEDULER = (*PYTHON, "workers.scheduler")
 
+# the same as the name in cloacina.lifecycle, whose import costs a start more than half a second
+BOOTSTRAP_KEY_FILE = "bootstrap-key"
 READY_POLL_S = 0.05
+# a server that waits for its database is not to be kept busy with questions
+EAGER_FOR_S = 10.0
+PATIENT_POLL_S = 1.0
 PREDECESSOR_GRACE_S = 5.0
 _SQLITE = "sqlite:///"
 _STDERR = 2
@@ -58,6 +63,7 @@ def run_server(settings: Settings) -> None:
             with signals.breaking_off():
                 settings, servers = _start_embedded(settings, embedded)
         except StopRequested:
+            log.info("stopped")
             return
         log.info("starting the API at http://%s", settings.bind)
         announcer = _ReadyAnnouncer(settings)
@@ -150,12 +156,13 @@ class _ReadyAnnouncer:
         self._settings = settings
         self._probe = ReadyProbe(*_split(settings.bind))
         self._announced = False
+        self._eager_until = time.monotonic() + EAGER_FOR_S
 
     def __call__(self) -> float:
         if self._announced:
             return IDLE_S
         if not self._probe.is_ready():
-            return READY_POLL_S
+            return READY_POLL_S if time.monotonic() < self._eager_until else PATIENT_POLL_S
         self._announced = True
         key = self._settings.home / BOOTSTRAP_KEY_FILE
         where = f"; the bootstrap key lies in {key}" if key.exists() else ""

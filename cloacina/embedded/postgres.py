@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-import psycopg
-
 from cloacina.embedded import databases
 from cloacina.embedded.process import end
 from cloacina.embedded.programs import Program, find_binaries, postgres_major
@@ -19,7 +17,6 @@ from cloacina.errors import ConfigurationError
 ADMIN_ROLE = "cloacina_admin"
 SERVICE = "cloacina"
 INITDB_DEADLINE_S = 120.0
-CONNECT_TIMEOUT_S = 5
 # the kernel's limit on a socket's path, less the name that PostgreSQL adds
 SOCKET_FOLDER_LIMIT = 90
 # small, but durable: fsync, synchronous_commit and full_page_writes stay on
@@ -79,7 +76,7 @@ class EmbeddedPostgres(EmbeddedServer):
             The database's URL as that role.
         """
         password = databases.new_password()
-        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+        with databases.connect(self.admin_url) as connection:
             databases.ensure_service(connection, name, password)
         return self._url(name, password, name)
 
@@ -89,7 +86,7 @@ class EmbeddedPostgres(EmbeddedServer):
         Parameters:
             name: the database; its sessions are ended.
         """
-        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+        with databases.connect(self.admin_url) as connection:
             databases.drop_service(connection, name)
 
     def _url(self, role: str, password: str, database: str) -> str:
@@ -168,13 +165,9 @@ class EmbeddedPostgres(EmbeddedServer):
         return [self._program.path, "-D", folder, *settings]
 
     def _answers(self) -> bool:
-        try:
-            psycopg.connect(self.admin_url, connect_timeout=CONNECT_TIMEOUT_S).close()
-        except psycopg.OperationalError:
-            return False
-        return True
+        return databases.answers(self.admin_url)
 
     def _provide(self) -> None:
-        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+        with databases.connect(self.admin_url) as connection:
             databases.close_maintenance_databases(connection)
             databases.ensure_service(connection, SERVICE, self._service_password)

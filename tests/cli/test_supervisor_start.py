@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.server_parts import _absolute
+from cli.server_parts import BOOTSTRAP_KEY_FILE, _absolute
+from cloacina.lifecycle import installation
 from tests.cli.test_supervisor_pid_file import HOLD
 from tests.cloacina.embedded.owners import owner
 
@@ -69,6 +70,10 @@ def test_a_part_alone_is_refused_with_sqlite(tmp_path: Path, noun: str) -> None:
     done = cloacinactl(tmp_path, noun, "start", *urls)
     assert done.returncode == 1
     assert f"`{noun} start` needs PostgreSQL" in done.stderr
+
+
+def test_the_bootstrap_key_is_announced_where_it_is_written() -> None:
+    assert BOOTSTRAP_KEY_FILE == installation.BOOTSTRAP_KEY_FILE
 
 
 def test_a_relative_path_of_sqlite_is_meant_from_where_the_server_was_started(
