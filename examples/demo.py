@@ -20,6 +20,7 @@ import psycopg
 EXAMPLES = Path(__file__).parent
 CLOACINACTL = Path(sys.executable).with_name("cloacinactl")
 WORKFLOWS = {"acme": ("acme-etl", "nightly-etl"), "globex": ("globex-billing", "billing-run")}
+RESULTS = {"acme": ("report", "top_customers"), "globex": ("total_gross", "status")}
 START_DEADLINE_S = 60
 STOP_DEADLINE_S = 30
 
@@ -92,10 +93,19 @@ class Demo:
         archive = self.home / f"{folder}.cloacina"
         self.cloacinactl("package", "pack", str(EXAMPLES / folder), "--out", str(archive))
         self.cloacinactl("--profile", tenant, "package", "upload", str(archive), "--wait")
-        output = self.cloacinactl("--profile", tenant, "workflow", "run", workflow, "--wait")
-        execution_id = output.split()[-1]
+        started = self.cloacinactl("--profile", tenant, "workflow", "run", workflow)
+        execution_id = started.strip()
+        self.cloacinactl("--profile", tenant, "execution", "events", execution_id, "--follow")
         self.cloacinactl("--profile", tenant, "execution", "tasks", execution_id)
-        self.cloacinactl("--profile", tenant, "execution", "status", execution_id)
+        status = self.cloacinactl(
+            *("--profile", tenant, "execution", "status", execution_id, "--json"),
+            show_output=False,
+        )
+        if json_field(status, "status") != "Completed":
+            sys.exit(f"the execution has not completed: {status}")
+        context = json.loads(status)["context"]
+        for name in RESULTS[tenant]:
+            print(f"  {name} = {json.dumps(context[name])}")
         return execution_id
 
     def show_schemas(self, ids: dict[str, str]) -> None:
@@ -104,7 +114,7 @@ class Demo:
         port = (folder / "port").read_text().strip()
         password = (folder / "admin-password").read_text().strip()
         with psycopg.connect(
-            host="127.0.0.1", port=port, user="postgres", password=password, dbname="cloacina"
+            host="127.0.0.1", port=port, user="cloacina_admin", password=password, dbname="cloacina"
         ) as connection:
             for tenant, execution_id in ids.items():
                 for schema in (*WORKFLOWS, "tenant_public"):

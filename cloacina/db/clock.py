@@ -65,6 +65,26 @@ def now() -> ColumnElement[datetime]:
     return after(0)
 
 
+class instant(ColumnElement[datetime]):
+    """The database's time at this very statement, which may be long after its transaction began.
+
+    What waited for a lock and then numbers events needs it: later numbers, later times.
+    """
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(instant, "postgresql")
+def _instant_postgresql(_element: instant, _compiler: SQLCompiler, **_: Any) -> str:
+    return "clock_timestamp()"
+
+
+@compiles(instant, "sqlite")
+def _instant_sqlite(_element: instant, _compiler: SQLCompiler, **_: Any) -> str:
+    return f"(strftime('{_SQLITE_NOW}', 'now') || '000+00:00')"
+
+
 @compiles(after, "postgresql")
 def _after_postgresql(element: after, compiler: SQLCompiler, **kwargs: Any) -> str:
     return f"(now() + make_interval(secs => {compiler.process(element.seconds, **kwargs)}))"

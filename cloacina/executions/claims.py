@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from cloacina.dag.context import input_context
 from cloacina.dag.graph import Graph, Task
 from cloacina.dag.states import ExecutionState, TaskState
-from cloacina.db import after, now, rows_changed
+from cloacina.db import after, instant, now, rows_changed
 from cloacina.executions.errors import LostClaim
 from cloacina.executions.graphs import GraphCache
 from cloacina.executions.models import ExecutionRow, TaskRow
@@ -111,16 +111,15 @@ def claim_next(
     Returns:
         The claim, or None when there is nothing that nobody else is just looking at.
     """
-    found = session.execute(_next_execution(execution_id)).one_or_none()
-    if found is None:
+    execution = session.scalars(_next_execution(execution_id)).one_or_none()
+    if execution is None:
         return None
-    execution, moment = found
     task = session.scalar(
         select(TaskRow)
         .where(
             TaskRow.execution_id == execution.id,
             TaskRow.status == TaskState.READY,
-            TaskRow.ready_at <= now(),
+            TaskRow.ready_at <= instant(),
         )
         .order_by(TaskRow.position)
         .limit(1)
@@ -128,15 +127,15 @@ def claim_next(
     if task is None:
         return None
     graph = graphs.graph(session, execution.package_id)
-    transition = Transition(session, execution, graph, moment)
+    transition = Transition(session, execution, graph)
     execution.status = ExecutionState.RUNNING
     task.status = TaskState.RUNNING
     task.attempt += 1
     task.claim_token = uuid4()
     task.worker = worker
     task.lease_until = after(LEASE_S)
-    task.started_at = moment
-    task.updated_at = moment
+    task.started_at = transition.moment
+    task.updated_at = transition.moment
     transition.event("task_started", task.task_id, attempt=task.attempt, worker=worker)
     transition.close()
     return Claim(
@@ -150,22 +149,28 @@ def claim_next(
     )
 
 
-def _next_execution(execution_id: UUID | None) -> Select[ExecutionRow, datetime]:
-    query = select(ExecutionRow, now()).where(ExecutionRow.status.in_(_CLAIMABLE))
+def _next_execution(execution_id: UUID | None) -> Select[ExecutionRow]:
+    query = select(ExecutionRow).where(ExecutionRow.status.in_(_CLAIMABLE))
     if execution_id is not None:
         return query.where(ExecutionRow.id == execution_id).with_for_update()
     return (
         query.join(TaskRow, TaskRow.execution_id == ExecutionRow.id)
-        .where(TaskRow.status == TaskState.READY, TaskRow.ready_at <= now())
+        .where(TaskRow.status == TaskState.READY, TaskRow.ready_at <= instant())
         .order_by(TaskRow.ready_at)
         .limit(1)
         .with_for_update(of=ExecutionRow, skip_locked=True)
     )
 
 
+def _locked(execution_id: UUID) -> Select[ExecutionRow]:
+    return select(ExecutionRow).where(ExecutionRow.id == execution_id).with_for_update()
+
+
 def is_any_ready(session: Session) -> bool:
     """Say whether a task of the tenant may be claimed now."""
-    query = select(TaskRow.id).where(TaskRow.status == TaskState.READY, TaskRow.ready_at <= now())
+    query = select(TaskRow.id).where(
+        TaskRow.status == TaskState.READY, TaskRow.ready_at <= instant()
+    )
     return session.scalar(query.limit(1)) is not None
 
 
@@ -202,9 +207,7 @@ def finish(session: Session, graph: Graph, claim: Claim, outcome: Outcome) -> Fi
     Raises:
         LostClaim: the claim was given to somebody else; nothing is stored.
     """
-    found = session.execute(
-        select(ExecutionRow, now()).where(ExecutionRow.id == claim.execution_id).with_for_update()
-    ).one_or_none()
+    execution = session.scalar(_locked(claim.execution_id))
     task = session.scalar(
         select(TaskRow).where(
             TaskRow.id == claim.id,
@@ -212,11 +215,10 @@ def finish(session: Session, graph: Graph, claim: Claim, outcome: Outcome) -> Fi
             TaskRow.status == TaskState.RUNNING,
         )
     )
-    if found is None or task is None:
+    if execution is None or task is None:
         raise LostClaim
-    execution, moment = found
-    transition = Transition(session, execution, graph, moment)
-    _release(task, moment)
+    transition = Transition(session, execution, graph)
+    _release(task, transition.moment)
     if isinstance(outcome, Completed):
         finished = _complete(transition, task, outcome)
     elif outcome.retryable and task.attempt < task.max_attempts:
@@ -280,12 +282,8 @@ def give_back_lost(session: Session, graphs: GraphCache, limit: int = 100) -> in
     ).all()
     count = 0
     for execution_id in sorted(executions):
-        execution, moment = session.execute(
-            select(ExecutionRow, now()).where(ExecutionRow.id == execution_id).with_for_update()
-        ).one()
-        transition = Transition(
-            session, execution, graphs.graph(session, execution.package_id), moment
-        )
+        execution = session.scalars(_locked(execution_id)).one()
+        transition = Transition(session, execution, graphs.graph(session, execution.package_id))
         tasks = session.scalars(
             select(TaskRow).where(TaskRow.execution_id == execution_id, lost)
         ).all()

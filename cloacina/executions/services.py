@@ -148,7 +148,7 @@ def create(
         insert(TaskRow),
         _task_rows(execution.id, graph, settlement.ready, settlement.skipped, moment),
     )
-    transition = Transition(session, execution, graph, moment)
+    transition = Transition(session, execution, graph)
     transition.event("workflow_started")
     transition.note_settlement(settlement)
     transition.end_if_nothing_is_open()

@@ -22,6 +22,7 @@ from cloacina.dag.states import (
     TaskState,
     execution_outcome,
 )
+from cloacina.db import instant
 from cloacina.executions.models import EventRow, ExecutionRow, TaskRow
 
 
@@ -32,15 +33,15 @@ class Transition:
         session: acts as the tenant.
         execution: the row, locked in this transaction.
         graph: of the package that the execution runs.
-        moment: the database's present time.
+
+    Attributes:
+        moment: the database's time once the row was locked.
     """
 
-    def __init__(
-        self, session: Session, execution: ExecutionRow, graph: Graph, moment: datetime
-    ) -> None:
+    def __init__(self, session: Session, execution: ExecutionRow, graph: Graph) -> None:
         self.execution = execution
         self.graph = graph
-        self.moment = moment
+        self.moment: datetime = session.scalars(select(instant())).one()
         self._session = session
         self._events: list[dict[str, Any]] = []
 
