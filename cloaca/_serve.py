@@ -51,7 +51,7 @@ def serve(fd: int) -> int:
     except BrokenChannel as error:
         sys.stderr.write(f"This is not a request: {error}\n")
         return 1
-    except BrokenPipeError:
+    except ConnectionError:
         pass  # nobody waits for the answer any more
     return 0
 

@@ -90,6 +90,15 @@ def test_a_child_that_nobody_listens_to_ends(loaded):
     assert child.wait() == 0
 
 
+def test_a_child_whose_answer_nobody_reads_ends(loaded):
+    child = loaded(ECHO)
+    child.send(b'{"op":"run","task":"job","context":"{}"}')
+    assert select.select([child.socket], [], [], DEADLINE_S)[0]
+    child.socket.close()
+    assert child.wait() == 0
+    assert child.stderr == ""
+
+
 def test_a_request_may_come_in_pieces(start_child, write_package):
     child = start_child()
     child.load(write_package(ECHO))
