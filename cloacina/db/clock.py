@@ -7,6 +7,7 @@ from sqlalchemy import DateTime, Dialect, String
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ColumnElement, literal
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # SQLite has no time type: text of one fixed width compares as the times themselves do
@@ -44,20 +45,19 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)  # type: ignore[no-any-return]  # the driver gave a datetime
 
 
-class after(ColumnElement[datetime]):
+class after(FunctionElement[datetime]):
     """The database's present time plus some seconds.
 
     Parameters:
-        seconds: a number, or a column of numbers; may be negative.
+        seconds: may be negative.
     """
 
     type = UtcDateTime()
-    inherit_cache = False
+    # without it no statement that holds one would be compiled only once
+    inherit_cache = True
 
-    def __init__(self, seconds: float | ColumnElement[Any]) -> None:
-        self.seconds: ColumnElement[Any] = (
-            seconds if isinstance(seconds, ColumnElement) else literal(float(seconds))
-        )
+    def __init__(self, seconds: float) -> None:
+        super().__init__(literal(float(seconds)))
 
 
 def now() -> ColumnElement[datetime]:
@@ -65,7 +65,7 @@ def now() -> ColumnElement[datetime]:
     return after(0)
 
 
-class instant(ColumnElement[datetime]):
+class instant(FunctionElement[datetime]):
     """The database's time at this very statement, which may be long after its transaction began.
 
     What waited for a lock and then numbers events needs it: later numbers, later times.
@@ -87,10 +87,10 @@ def _instant_sqlite(_element: instant, _compiler: SQLCompiler, **_: Any) -> str:
 
 @compiles(after, "postgresql")
 def _after_postgresql(element: after, compiler: SQLCompiler, **kwargs: Any) -> str:
-    return f"(now() + make_interval(secs => {compiler.process(element.seconds, **kwargs)}))"
+    return f"(now() + make_interval(secs => {compiler.process(element.clauses, **kwargs)}))"
 
 
 @compiles(after, "sqlite")
 def _after_sqlite(element: after, compiler: SQLCompiler, **kwargs: Any) -> str:
-    seconds = compiler.process(element.seconds, **kwargs)
+    seconds = compiler.process(element.clauses, **kwargs)
     return f"(strftime('{_SQLITE_NOW}', 'now', ({seconds}) || ' seconds') || '000+00:00')"
