@@ -76,6 +76,7 @@ class _Watch(threading.Thread):
         self.wanted: AbstractSet[str] | None = None
         self._ended = threading.Event()
         self._looks = 0
+        self._failing = False
 
     def stop(self) -> None:
         self._ended.set()
@@ -88,7 +89,11 @@ class _Watch(threading.Thread):
             try:
                 self._look(database)
             except (DatabaseUnavailable, exc.DBAPIError) as error:
-                log.warning("cannot read the tenants: %s", error)
+                if not self._failing:
+                    log.warning("cannot read the tenants, goes on with those it knows: %s", error)
+                self._failing = True
+            else:
+                self._failing = False
             self._looks += 1
         database.close()
 

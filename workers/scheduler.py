@@ -16,7 +16,7 @@ from cloacina.fleet import services as fleet
 from cloacina.settings import Settings, load_settings
 from cloacina.tenants import services as tenants
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("workers.scheduler")
 
 TICK_S = 1.0
 PATIENCE_S = 5.0
@@ -54,11 +54,18 @@ def run(settings: Settings, stopped: threading.Event) -> None:
     """
     database = Database(settings.database_url, pool_size=1)
     dispatcher = Dispatcher(database, settings.broker_url)
+    away = False
     while not stopped.wait(TICK_S):
         try:
             tick(database, dispatcher)
         except DatabaseUnavailable:
-            log.warning("the database is away; trying again in %g s", TICK_S)
+            if not away:
+                log.warning("the database is away; trying again each %g s", TICK_S)
+            away = True
+        else:
+            if away:
+                log.info("the database is back")
+            away = False
     database.close()
 
 

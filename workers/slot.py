@@ -34,7 +34,9 @@ class Slot:
         self.database = Database(settings.database_url, pool_size=_CONNECTIONS)
         self.dispatcher = Dispatcher(self.database, settings.broker_url)
         self.sandbox = Sandbox(Path(tempfile.mkdtemp(prefix=f"slot-{os.getpid()}-", dir=root)))
-        self.cache = PackageCache(settings.home / "cache" / "packages")
+        cache = settings.home / "cache"
+        cache.mkdir(mode=0o700, exist_ok=True)
+        self.cache = PackageCache(cache)
         self.engine = Engine(
             self.database,
             self.dispatcher,
