@@ -5,11 +5,14 @@ serves all. For more, run more replicas.
 """
 
 import os
+import signal
 import sys
+from typing import Any
 
 from gunicorn import glogging
 
 from cloacina import logs
+from cloacina.embedded.process import die_with_parent
 from cloacina.errors import ConfigurationError
 from cloacina.settings import load_settings
 
@@ -44,3 +47,8 @@ logger_class = _Logger
 control_socket_disable = True
 # the heartbeat file must not wait for a disk
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+
+
+def post_fork(server: Any, _worker: Any) -> None:
+    """Have a worker end with its master at once; by itself it looks only now and then."""
+    die_with_parent(signal.SIGKILL, server.pid)

@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import signal
 import socket
 from pathlib import Path
 from uuid import uuid4
@@ -11,15 +12,18 @@ from celery import signals
 
 from cloacina import logs
 from cloacina.db import Database
+from cloacina.embedded.process import die_with_parent
 from workers.app import worker_settings
-from workers.slot import Slot, die_with_parent, make_worker_folder
+from workers.slot import Slot, make_worker_folder
 
 log = logging.getLogger(__name__)
 
 WORKER_ID = uuid4()
 """Of this worker: made in its main process, before the slots are forked."""
 
-WORKER_NAME = f"{socket.gethostname()}-{os.getpid()}"
+_MAIN_PID = os.getpid()
+
+WORKER_NAME = f"{socket.gethostname()}-{_MAIN_PID}"
 
 
 class _Process:
@@ -57,7 +61,7 @@ def _open_worker(**_: object) -> None:
 
 @signals.worker_process_init.connect
 def _open_slot(**_: object) -> None:
-    die_with_parent()
+    die_with_parent(signal.SIGKILL, _MAIN_PID)
     for database in _process.main_databases:
         # closing them here would end the main process's sessions
         database.engine.dispose(close=False)

@@ -1,11 +1,8 @@
 """What one slot of a worker holds: its own connections, its own children, the engine."""
 
 import contextlib
-import ctypes
 import os
 import shutil
-import signal
-import sys
 import tempfile
 from pathlib import Path
 
@@ -16,7 +13,6 @@ from cloacina.packages.cache import PackageCache
 from cloacina.sandbox.pool import Sandbox
 from cloacina.settings import Settings
 
-_PR_SET_PDEATHSIG = 1
 _CONNECTIONS = 2
 
 
@@ -66,16 +62,6 @@ def make_worker_folder(settings: Settings) -> Path:
     folder = parent / f"worker-{os.getpid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
-
-
-def die_with_parent() -> None:
-    """Have the kernel end this process when the worker's main process ends, however it does."""
-    if sys.platform != "linux":
-        return
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def _is_running(pid: int) -> bool:

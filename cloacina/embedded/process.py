@@ -67,14 +67,20 @@ def spawn(
         group=account.gid if account else None,
         extra_groups=account.groups if account else None,
         # runs after the change of user, which would clear the signal; only a system call inside
-        preexec_fn=partial(_die_with_parent, death_signal, os.getpid()),  # noqa: PLW1509
+        preexec_fn=partial(die_with_parent, death_signal, os.getpid()),  # noqa: PLW1509
     )
     if not _LINUX:
         watch(process.pid, death_signal)
     return process
 
 
-def _die_with_parent(number: int, parent: int) -> None:
+def die_with_parent(number: signal.Signals, parent: int) -> None:
+    """Have the kernel signal this process when its parent ends, in whichever way (Linux).
+
+    Parameters:
+        number: the signal.
+        parent: the parent's pid, as known before the fork: it may be gone already.
+    """
     if _libc is None:
         return
     _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
