@@ -1,6 +1,5 @@
 """The life of a worker's processes: the main one, which follows tenants, and its slots."""
 
-import logging
 import os
 import shutil
 import signal
@@ -15,8 +14,6 @@ from cloacina.db import Database
 from cloacina.embedded.process import die_with_parent
 from workers.app import worker_settings
 from workers.slot import Slot, make_worker_folder
-
-log = logging.getLogger(__name__)
 
 WORKER_ID = uuid4()
 """Of this worker: made in its main process, before the slots are forked."""
