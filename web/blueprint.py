@@ -47,7 +47,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # it comes with
             answer: what the view's result is written with.
             status: of the answer.
             body, query: what is read into the view's first argument.
-            errors: statuses that this route answers beyond those of its level.
+            errors: statuses that it answers beyond those of its level and of its body.
             manual: more of OpenAPI's operation object.
 
         Returns:
@@ -57,7 +57,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # it comes with
         def declare(view: View) -> View:
             level = LEVELS.get(f"{self.name}.{view.__name__}")
             shown = view
-            for code in sorted({*errors, *_errors_of(level)}):
+            of_body = (400, 413, 415) if body is not None else ()
+            for code in sorted({*errors, *of_body, *_errors_of(level)}):
                 shown = self.alt_response(code, HTTPStatus(code).name)(shown)
             if answer is not None:
                 shown = self.response(status, answer)(shown)
@@ -75,7 +76,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # it comes with
 def _errors_of(level: Level | None) -> tuple[int, ...]:
     if level is None or level.scope == "public":
         return ()
-    return (401, 403, 404, 503) if level.scope == "tenant" else (401, 403, 503)
+    return (401, 403, 500, 503) + ((400, 404) if level.scope == "tenant" else ())
 
 
 def _describe(view: View, level: Level | None) -> dict[str, Any]:

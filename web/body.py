@@ -8,10 +8,9 @@ after the answer has gone out, up to some bytes and seconds.
 import io
 import socket
 import time
-from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Response, g, request
 from werkzeug.exceptions import BadRequest, RequestTimeout
 
 from cloacina.errors import PayloadTooLarge
@@ -97,20 +96,8 @@ class LimitedBody(io.RawIOBase):
             self._connection.settimeout(None)
 
 
-def register(app: Flask, authorize: Callable[[], None]) -> None:
-    """Limit the bodies of requests.
-
-    Parameters:
-        app: the application.
-        authorize: refuses requests; it comes before their bodies are looked at.
-    """
-    app.before_request(_wrap)
-    app.before_request(authorize)
-    app.before_request(_refuse_announced)
-    app.after_request(_drain_after_answer)
-
-
-def _wrap() -> None:
+def wrap() -> None:
+    """Put the limit between the application and the server's stream; reads nothing yet."""
     limit = UPLOAD_LIMIT_BYTES if request.endpoint in _UPLOADS else LIMIT_BYTES
     environ = request.environ
     g.body = environ["wsgi.input"] = LimitedBody(
@@ -118,11 +105,13 @@ def _wrap() -> None:
     )
 
 
-def _refuse_announced() -> None:
+def refuse_announced() -> None:
+    """Raise PayloadTooLarge when the body's length, as announced, is over the limit."""
     g.body.refuse_over(request.content_length or 0)
 
 
-def _drain_after_answer(response: Response) -> Response:
+def drain_after_answer(response: Response) -> Response:
+    """Have what is left of the body dropped once the answer has gone out."""
     # a server that does not end the stream itself would have us wait for bytes that never come
     if "wsgi.input_terminated" in request.environ:
         response.call_on_close(g.body.drain)

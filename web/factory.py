@@ -11,6 +11,16 @@ from web.resources import BLUEPRINTS
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _REQUEST_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", request_id.HEADER]
 
+# the order matters: who asks is settled before a body is looked at
+_IN_ORDER = (
+    request_id.begin,
+    metrics.pass_over_odd_methods,
+    body.wrap,
+    listeners.keep_apart,
+    authorize,
+    body.refuse_announced,
+)
+
 
 def make_app(settings: Settings | None = None) -> Flask:
     """Do what `web.create_app` says."""
@@ -21,12 +31,13 @@ def make_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False
 
     state.register(app, settings)
-    request_id.register(app)
     metrics.register(app)
     errors.register(app)
-    listeners.register(app, settings)
-    body.register(app, authorize)
-    app.after_request(_keep_private)
+    for before in _IN_ORDER:
+        app.before_request(before)
+    for after in (_keep_private, body.drain_after_answer, request_id.mark):
+        app.after_request(after)
+    app.teardown_request(request_id.end)
     openapi.register(app, BLUEPRINTS)
     if settings.cors_origins:
         CORS(
@@ -40,7 +51,7 @@ def make_app(settings: Settings | None = None) -> Flask:
 
 
 def _keep_private(response: Response) -> Response:
-    # answers hold keys and tenants' data
+    """Have nobody store an answer: it may hold keys, or a tenant's data."""
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     return response

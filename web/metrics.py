@@ -12,7 +12,6 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 def register(app: Flask) -> None:
     """Have the application count and time its requests."""
-    app.before_request(_pass_over_odd_methods)
     app.extensions[_EXTENSION] = PrometheusMetrics(
         app,
         path=None,
@@ -37,7 +36,7 @@ def exposition() -> Response:
     return Response(text, content_type=content_type)
 
 
-def _pass_over_odd_methods() -> None:
-    # a client can make up any number of them, and each would be a series of its own
+def pass_over_odd_methods() -> None:
+    """Count no method that a client made up: each would be a series of its own."""
     if request.method not in _METHODS:
         request.prom_do_not_track = True  # type: ignore[attr-defined]  # as the exporter marks it

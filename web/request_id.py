@@ -7,7 +7,7 @@ from contextvars import Token
 from urllib.parse import quote
 from uuid import uuid4
 
-from flask import Flask, Response, g, request
+from flask import Response, g, request
 
 from cloacina import logs
 
@@ -20,21 +20,16 @@ _SANE = re.compile(r"[\x20-\x7e]{1,128}")
 _PROBED = frozenset({"/health", "/ready", "/metrics"})
 
 
-def register(app: Flask) -> None:
-    """Give every request an id, and a line in the log."""
-    app.before_request(_begin)
-    app.after_request(_mark)
-    app.teardown_request(_end)
-
-
-def _begin() -> None:
+def begin() -> None:
+    """Give the request its id."""
     given = request.headers.get(HEADER, "")
     g.request_id = given if _SANE.fullmatch(given) else str(uuid4())
     g.request_id_token = logs.request_id.set(g.request_id)
     g.started = time.monotonic()
 
 
-def _mark(response: Response) -> Response:
+def mark(response: Response) -> Response:
+    """Write the id into the answer, and the request into the log."""
     response.headers[HEADER] = g.request_id
     log.log(
         logging.DEBUG if request.path in _PROBED else logging.INFO,
@@ -49,7 +44,8 @@ def _mark(response: Response) -> Response:
     return response
 
 
-def _end(_error: BaseException | None) -> None:
+def end(_error: BaseException | None) -> None:
+    """Forget the id."""
     token: Token[str | None] | None = g.pop("request_id_token", None)
     if token is not None:
         logs.request_id.reset(token)

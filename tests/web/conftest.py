@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from cloacina.db import Database
@@ -16,22 +15,28 @@ from cloacina.keys import services as keys
 from cloacina.lifecycle.tenants import create_tenant
 from cloacina.settings import Settings
 from cloacina.tenants.models import Tenant
+from tests.web.conformance import hold_against_description
 from web import create_app
 
 
 @dataclass(frozen=True)
 class Caller:
-    """A program that presents one key with each request; None: no key."""
+    """A program that presents one key with each request; None: no key.
 
-    client: FlaskClient
+    Every answer that it gets is held against the API's description of itself.
+    """
+
+    app: Flask
     key: str | None = None
 
     def __call__(self, method: str, path: str, **request: Any) -> TestResponse:
         """Send a request; `headers` are sent beside the key."""
         headers = dict(request.pop("headers", {}))
         if self.key is not None:
-            headers["Authorization"] = f"Bearer {self.key}"
-        return self.client.open(path, method=method, headers=headers, **request)
+            headers.setdefault("Authorization", f"Bearer {self.key}")
+        response = self.app.test_client().open(path, method=method, headers=headers, **request)
+        hold_against_description(self.app, method, path, response)
+        return response
 
     def get(self, path: str, **request: Any) -> TestResponse:
         """Read something."""
@@ -71,7 +76,7 @@ def close(app: Flask) -> None:
 @pytest.fixture
 def anyone(app: Flask) -> Caller:
     """A caller without a key."""
-    return Caller(app.test_client())
+    return Caller(app)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +88,7 @@ def admin_key(database: Database) -> str:
 @pytest.fixture
 def admin(app: Flask, admin_key: str) -> Caller:
     """A caller with a key of the whole platform."""
-    return Caller(app.test_client(), admin_key)
+    return Caller(app, admin_key)
 
 
 @pytest.fixture(scope="module")
@@ -101,19 +106,19 @@ def globex(database: Database) -> Tenant:
 @pytest.fixture
 def reader(app: Flask, database: Database, acme: Tenant) -> Caller:
     """A caller with acme's read key."""
-    return Caller(app.test_client(), make_key(database, acme, "read"))
+    return Caller(app, make_key(database, acme, "read"))
 
 
 @pytest.fixture
 def writer(app: Flask, database: Database, acme: Tenant) -> Caller:
     """A caller with acme's write key."""
-    return Caller(app.test_client(), make_key(database, acme, "write"))
+    return Caller(app, make_key(database, acme, "write"))
 
 
 @pytest.fixture
 def manager(app: Flask, database: Database, acme: Tenant) -> Caller:
     """A caller with acme's admin key."""
-    return Caller(app.test_client(), make_key(database, acme, "admin"))
+    return Caller(app, make_key(database, acme, "admin"))
 
 
 def make_key(database: Database, tenant: Tenant | None, role: str, name: str = "test") -> str:

@@ -36,7 +36,7 @@ def list_executions(query: dict[str, Any], tenant: Tenant) -> dict[str, Any]:
         return tenant_items(tenant, executions.list_executions(session, **query))
 
 
-@blueprint.operation("GET", _ONE, ExecutionDetail, errors=(400,))
+@blueprint.operation("GET", _ONE, ExecutionDetail)
 def get_execution(tenant: Tenant, exec_id: str) -> dict[str, Any]:
     """Show an execution: its state and its context."""
     execution_id = parse_id(exec_id, _KIND)
@@ -45,9 +45,7 @@ def get_execution(tenant: Tenant, exec_id: str) -> dict[str, Any]:
     return vars(found) | {"tenant_id": tenant.name}
 
 
-@blueprint.operation(
-    "GET", f"{_ONE}/events", ExecutionEventsResponse, query=EventsQuery, errors=(400,)
-)
+@blueprint.operation("GET", f"{_ONE}/events", ExecutionEventsResponse, query=EventsQuery)
 def get_execution_events(query: dict[str, Any], tenant: Tenant, exec_id: str) -> dict[str, Any]:
     """Show what happened in an execution; nothing, for an unknown one."""
     execution_id = parse_id(exec_id, _KIND)
@@ -62,7 +60,7 @@ def get_execution_events(query: dict[str, Any], tenant: Tenant, exec_id: str) ->
     return {"tenant_id": tenant.name, "execution_id": execution_id, "events": events}
 
 
-@blueprint.operation("GET", f"{_ONE}/tasks", ExecutionTasksResponse, errors=(400,))
+@blueprint.operation("GET", f"{_ONE}/tasks", ExecutionTasksResponse)
 def get_execution_tasks(tenant: Tenant, exec_id: str) -> dict[str, Any]:
     """Show an execution's tasks, in the order of their declaration."""
     execution_id = parse_id(exec_id, _KIND)

@@ -67,7 +67,7 @@ def list_tenant_keys(tenant: Tenant) -> dict[str, Any]:
         return items(keys.list_keys(session, tenant))
 
 
-@blueprint.operation("DELETE", f"{_TENANTS}/<key_id>", KeyRevokedResponse, errors=(400,))
+@blueprint.operation("DELETE", f"{_TENANTS}/<key_id>", KeyRevokedResponse)
 def revoke_tenant_key(tenant: Tenant, key_id: str) -> dict[str, Any]:
     """Revoke a key of the tenant."""
     return _revoke(key_id, tenant)

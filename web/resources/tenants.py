@@ -20,9 +20,7 @@ _PATH = "/v1/tenants"
 blueprint = Blueprint("tenants", "Tenants.")
 
 
-@blueprint.operation(
-    "POST", _PATH, TenantCreatedResponse, status=201, body=CreateTenantRequest, errors=(400,)
-)
+@blueprint.operation("POST", _PATH, TenantCreatedResponse, status=201, body=CreateTenantRequest)
 def create_tenant(body: dict[str, Any]) -> dict[str, Any]:
     """Create a tenant with its schema, database role, grants and tables."""
     tenant = lifecycle.create_tenant(

@@ -57,7 +57,7 @@ blueprint = Blueprint("workflows", "Workflows and the packages that hold them.")
     _ALL,
     WorkflowUploadedResponse,
     status=201,
-    errors=(400, 413, 415),
+    errors=(413, 415),
     requestBody={"required": True, "content": {_FORM: {"schema": PackageUploadForm}}},
 )
 def upload_workflow(tenant: Tenant) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def delete_workflow(tenant: Tenant, name: str, version: str) -> dict[str, Any]:
     ExecuteResponse,
     status=202,
     body=ExecuteRequest,
-    errors=(400, 409, 413),
+    errors=(409,),
 )
 def execute_workflow(body: dict[str, Any], tenant: Tenant, name: str) -> dict[str, Any]:
     """Start an execution; once this is answered, it is committed."""
