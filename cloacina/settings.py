@@ -218,7 +218,7 @@ def load_settings(
         try:
             values[row.name] = row.metadata["parse"](value)
         except ValueError as error:
-            shown = "" if row.metadata["secret"] else f" {str(value)!r}"
+            shown = "" if row.metadata["secret"] else f" {value!r}"
             raise ConfigurationError(f"{source}:{shown} {error}") from None
     return Settings(**values)  # type: ignore[arg-type]  # each row's parser has typed its value
 
