@@ -150,14 +150,21 @@ def _own_tenant(caller: Principal, name: str) -> Tenant | None:
     return caller.tenant
 
 
-def _presented_key() -> str:
-    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+def presented_token() -> str:
+    """Give what the request presents as `Authorization: Bearer …`; empty: nothing of the kind."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return ""
     try:
         # a WSGI server hands on a header's bytes as if they were Latin-1
-        key = key.strip().encode("latin-1").decode()
+        return token.strip().encode("latin-1").decode()
     except UnicodeError:
-        raise Unauthorized from None
-    if scheme.lower() != "bearer" or not key:
+        return ""
+
+
+def _presented_key() -> str:
+    key = presented_token()
+    if not key:
         raise Unauthorized
     return key
 

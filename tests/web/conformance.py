@@ -66,6 +66,6 @@ def _check_moments(value: Any) -> None:
             _check_moments(item)
     if isinstance(value, dict):
         for key, item in value.items():
-            if _MOMENT_KEYS.search(key) and item is not None:
+            if _MOMENT_KEYS.search(key) and isinstance(item, str):
                 assert _MOMENT.fullmatch(item), f"{key} is {item}"
             _check_moments(item)

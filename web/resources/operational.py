@@ -5,10 +5,11 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from flask import Response, jsonify, request
+from flask import Response, jsonify
 
 from cloacina.errors import Unauthorized
 from web import metrics as exporter
+from web.authz import presented_token
 from web.blueprint import Blueprint
 from web.openapi import document
 from web.schemas.operational import HealthResponse, NotReadyResponse, ReadyResponse
@@ -50,13 +51,15 @@ def ready() -> Any:
 
 
 @blueprint.operation(
-    "GET", "/metrics", responses=_answers(200, "Metrics", "text/plain", {"type": "string"})
+    "GET",
+    "/metrics",
+    errors=(401,),
+    responses=_answers(200, "Metrics", "text/plain", {"type": "string"}),
 )
 def metrics() -> Response:
     """Give the metrics to Prometheus; where a token is set, as a bearer's."""
     token = state().settings.metrics_token
-    presented = request.headers.get("Authorization", "")
-    if token and not hmac.compare_digest(presented.encode(), f"Bearer {token}".encode()):
+    if token and not hmac.compare_digest(presented_token().encode(), token.encode()):
         raise Unauthorized("pass the metrics token as 'Authorization: Bearer <token>'")
     return exporter.exposition()
 
