@@ -47,6 +47,10 @@ BROKER_OPTIONS: dict[str, Any] = {
 }
 """How every process of ours talks to the broker (Celery's setting names)."""
 
+MOST_WAITING = 100
+"""Hints that may wait for one tenant. The work itself waits in its tables, and each of these leads
+to all of it, so that more would only fill the broker when no worker is there."""
+
 _PUBLISH_TIMEOUT_S = 1
 _BROKER_ERRORS = (OperationalError, RedisError, OSError)
 
@@ -96,12 +100,12 @@ class Dispatcher:
             execution_id: where to look first; None: wherever, and after lost claims too.
 
         Returns:
-            Whether the broker took it.
+            Whether the broker holds a hint for the tenant now.
         """
         return self._publish(RUN, tenant_id, tenant_name, str(execution_id or ""))
 
     def reconcile(self, tenant_id: UUID, tenant_name: str) -> bool:
-        """Hint that a tenant's packages are to be looked after; says whether the broker took it."""
+        """Hint that a tenant's packages are to be looked after; returns the same as `run`."""
         return self._publish(RECONCILE, tenant_id, tenant_name, "")
 
     def is_reachable(self) -> bool:
@@ -117,13 +121,17 @@ class Dispatcher:
     def _publish(self, task: str, tenant_id: UUID, tenant_name: str, execution_id: str) -> bool:
         signature = sign(self.hint_key(), task, str(tenant_id), execution_id)
         try:
-            self._app.send_task(
-                task,
-                args=[str(tenant_id), execution_id, signature],
-                queue=tenant_queue(tenant_name),
-                retry=False,
-                headers={"x_request_id": logs.request_id.get()},
-            )
+            with self._app.producer_pool.acquire(block=True) as producer:
+                if producer.channel.client.llen(queue_name(tenant_name)) >= MOST_WAITING:
+                    return True
+                self._app.send_task(
+                    task,
+                    args=[str(tenant_id), execution_id, signature],
+                    queue=tenant_queue(tenant_name),
+                    retry=False,
+                    headers={"x_request_id": logs.request_id.get()},
+                    producer=producer,
+                )
         except _BROKER_ERRORS as error:
             # the tenant's wake-up covers it
             log.warning("no hint for tenant %s: the broker is away (%s)", tenant_name, error)
