@@ -15,9 +15,11 @@ from cloacina import logs
 from cloacina.embedded.process import die_with_parent
 from cloacina.errors import ConfigurationError
 from cloacina.settings import load_settings
+from web import state
 
 try:
     _settings = load_settings()
+    state.refuse_incomplete(_settings)
 except ConfigurationError as error:
     sys.exit(f"Error: {error}")
 
@@ -52,3 +54,10 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa:
 def post_fork(server: Any, _worker: Any) -> None:
     """Have a worker end with its master at once; by itself it looks only now and then."""
     die_with_parent(signal.SIGKILL, server.pid)
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Take leave of the database, which would log each lost connection."""
+    app = getattr(worker, "wsgi", None)
+    if app is not None:
+        state.close(app)

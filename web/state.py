@@ -30,15 +30,28 @@ class State:
     dispatcher: Dispatcher
     readiness: Readiness
 
-    def close(self) -> None:
-        """Close all connections."""
-        self.database.close()
-        self.readiness.close()
-
 
 def state() -> State:
     """Give the state of the application that serves the present request."""
     return cast(State, current_app.extensions[_EXTENSION])
+
+
+def refuse_incomplete(settings: Settings) -> None:
+    """Raise ConfigurationError when the API cannot run with these settings."""
+    # here an empty URL means no embedded server: the supervisor has filled it in by now
+    for name, forms in (
+        ("database_url", "postgresql://… or sqlite:///path"),
+        ("broker_url", "redis://…"),
+    ):
+        if not getattr(settings, name):
+            raise ConfigurationError(f"{name}: is missing; use {forms}")
+
+
+def close(app: Flask) -> None:
+    """Close an application's connections."""
+    parts = cast(State, app.extensions[_EXTENSION])
+    parts.database.close()
+    parts.readiness.close()
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -47,8 +60,7 @@ def register(app: Flask, settings: Settings) -> None:
     Raises:
         ConfigurationError: a URL is missing or cannot be used.
     """
-    if not settings.broker_url:
-        raise ConfigurationError("broker_url: is missing; use redis://…")
+    refuse_incomplete(settings)
     database = Database(settings.database_url, settings.database_pool_size)
     dispatcher = Dispatcher(database, settings.broker_url)
     readiness = Readiness(Database(settings.database_url, pool_size=1), dispatcher)

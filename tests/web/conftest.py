@@ -17,6 +17,7 @@ from cloacina.settings import Settings
 from cloacina.tenants.models import Tenant
 from tests.web.conformance import hold_against_description
 from web import create_app
+from web.state import close
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,6 @@ def app(settings: Settings, database: Database) -> Iterator[Flask]:
     app = create_app(settings)
     yield app
     close(app)
-
-
-def close(app: Flask) -> None:
-    """Close an application's connections, so that its database can be dropped."""
-    app.extensions["cloacina"].close()
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ from cloacina.keys import services as keys
 from cloacina.keys.models import ROLES
 from cloacina.settings import Settings
 from cloacina.tenants.models import Tenant
-from tests.web.conftest import Caller, close, make_key, refusal
+from tests.web.conftest import Caller, make_key, refusal
 from web import create_app
 from web.authz import LEVELS
+from web.state import close
 
 MISSING_ID = "00000000-0000-4000-8000-000000000000"
 

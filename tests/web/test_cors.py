@@ -5,8 +5,9 @@ import pytest
 
 from cloacina.db import Database
 from cloacina.settings import Settings
-from tests.web.conftest import Caller, close
+from tests.web.conftest import Caller
 from web import create_app
+from web.state import close
 
 ORIGIN = "https://console.example"
 PREFLIGHT = {"Origin": ORIGIN, "Access-Control-Request-Method": "PATCH"}

@@ -8,10 +8,11 @@ from cloacina import errors as core
 from cloacina.db import Database
 from cloacina.lifecycle.tenants import create_tenant, delete_tenant
 from cloacina.settings import Settings
-from tests.web.conftest import Caller, close, make_key, refusal
+from tests.web.conftest import Caller, make_key, refusal
 from web import create_app
 from web.authz import LEVELS, PUBLIC
 from web.errors import STATUSES
+from web.state import close
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from cloacina.db import Database
 from cloacina.embedded import EmbeddedPostgres
 from cloacina.lifecycle import installation
 from cloacina.settings import Settings
-from tests.web.conftest import Caller, close, refusal
+from tests.web.conftest import Caller, refusal
 from web import create_app
+from web.state import close
 
 
 @pytest.fixture

@@ -199,10 +199,19 @@ def test_the_server_starts_while_its_database_is_down(settings: Settings, tmp_pa
     stop(server)
 
 
-def test_a_wrong_setting_ends_the_start_in_one_line(settings: Settings) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"CLOACINA_BIND": "nowhere"}, "Error: CLOACINA_BIND"),
+        ({"CLOACINA_BROKER_URL": ""}, "Error: broker_url"),
+    ],
+)
+def test_a_wrong_setting_ends_the_start_in_one_line(
+    settings: Settings, wrong: dict[str, str], said: str
+) -> None:
     command = (sys.executable, "-m", "gunicorn", "-c", "python:web.gunicorn_conf")
-    environment = os.environ | settings.environment() | {"CLOACINA_BIND": "nowhere"}
+    environment = os.environ | settings.environment() | wrong
     ended = subprocess.run(command, env=environment, capture_output=True, timeout=30, check=False)
     assert ended.returncode == 1
-    assert ended.stderr.decode().startswith("Error: CLOACINA_BIND")
+    assert ended.stderr.decode().startswith(said)
     assert "Traceback" not in ended.stderr.decode()

@@ -1,11 +1,14 @@
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from cloacina.db import Database
+from cloacina.executions.models import ExecutionRow
 from cloacina.schedules.models import ScheduleRow
 from cloacina.tenants.models import Tenant
 from tests.web.conftest import Caller, refusal
+from tests.web.packages import archive, build, definition, upload
 
 INFO = {
     "id",
@@ -76,6 +79,27 @@ def test_a_schedule_is_found_by_its_triggers_or_its_workflows_name(
     assert reader.get(f"{path}/nightly").json["schedule"]["id"] == named_alike
     assert reader.get(f"{path}/other").json["schedule"]["id"] == named_alike
     assert by_cron not in {by_trigger, named_alike}
+
+
+def test_the_last_ten_executions_of_a_schedule_are_shown(
+    writer: Caller, database: Database, acme: Tenant, tmp_path: Path
+) -> None:
+    schedule_id = add_schedule(database, acme, workflow_name="hourly", cron_expression="0 * * * *")
+    upload(writer, acme, archive(tmp_path, "hourly"))
+    build(database, acme, definition())
+    due = datetime(2026, 1, 1, tzinfo=UTC)
+    started = []
+    for hour in range(11):
+        path = f"/v1/tenants/{acme.name}/workflows/hourly/execute"
+        started.append(writer.post(path).json["execution_id"])
+        with database.tenant(acme) as session:
+            row = session.get_one(ExecutionRow, uuid.UUID(started[-1]))
+            row.schedule_id = uuid.UUID(schedule_id)
+            row.scheduled_time = due + timedelta(hours=hour)
+    shown = writer.get(f"/v1/tenants/{acme.name}/triggers/hourly").json["recent_executions"]
+    assert [item["id"] for item in shown] == started[:0:-1]
+    assert set(shown[0]) == {"id", "scheduled_time", "started_at", "completed_at"}
+    assert shown[0]["scheduled_time"] == "2026-01-01T10:00:00.000000+00:00"
 
 
 def test_an_unknown_trigger_is_not_found(reader: Caller, acme: Tenant) -> None:
