@@ -2,7 +2,7 @@
 
 import warnings
 
-from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
+from celery.exceptions import SecurityWarning
 
 from workers.app import app, worker_settings
 from workers.consumer import TenantQueues
@@ -14,8 +14,6 @@ def main() -> None:
     settings = worker_settings()
     # said to whoever runs as root; hints are JSON, and tenants' code is none of this process
     warnings.filterwarnings("ignore", category=SecurityWarning)
-    # said at each lost connection about a default that we set
-    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     app.steps["consumer"].add(TenantQueues)
     app.worker_main(
         [

@@ -4,10 +4,12 @@ import os
 import shutil
 import signal
 import socket
+import warnings
 from pathlib import Path
 from uuid import uuid4
 
 from celery import signals
+from celery.exceptions import CPendingDeprecationWarning
 
 from cloacina import logs
 from cloacina.db import Database
@@ -49,6 +51,8 @@ def keep_out_of_slots(database: Database) -> None:
 @signals.setup_logging.connect
 def _configure_logging(**_: object) -> None:
     logs.configure(worker_settings().log_level)
+    # said at each lost connection about a default that we set; Celery has just turned it on
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 
 
 @signals.worker_init.connect
