@@ -124,8 +124,9 @@ def authorize() -> None:
 
 
 def _admit(level: Level, view_args: dict[str, object]) -> None:
+    key = _presented_key()
     with state().database.platform() as session:
-        g.principal = caller = keys.verify(session, _presented_key())
+        g.principal = caller = keys.verify(session, key)
         _refuse_nul()
         if level.scope == "platform" and not caller.key.is_admin:
             raise AdminRequired
