@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from cloacina.errors import CloacinaError, InvalidInput, NotFound
+from cloacina.errors import CloacinaError, Conflict, InvalidInput, NotFound
 
 
 class ExecutionNotFound(NotFound):
@@ -18,6 +18,12 @@ class WorkflowInputInvalid(InvalidInput):
     """The context does not fit the workflow's declared params."""
 
     code = "workflow_input_invalid"
+
+
+class IdempotencyKeyReused(Conflict):
+    """This idempotency key was used for another request; choose a new one for each request."""
+
+    code = "idempotency_key_reused"
 
 
 class LostClaim(CloacinaError):

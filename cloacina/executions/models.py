@@ -32,6 +32,7 @@ class ExecutionRow(TenantBase):
         Index(None, "started_at"),
         Index("ix_workflow_executions_open", "id", postgresql_where=_OPEN, sqlite_where=_OPEN),
         UniqueConstraint("schedule_id", "scheduled_time"),
+        UniqueConstraint("idempotency_key"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -43,6 +44,9 @@ class ExecutionRow(TenantBase):
     schedule_id: Mapped[UUID | None]
     scheduled_time: Mapped[datetime | None] = mapped_column(UtcDateTime)
     request_id: Mapped[str | None]
+    # what the caller gave to be safe in asking twice, and a hash of what was asked
+    idempotency_key: Mapped[str | None]
+    request_hash: Mapped[str | None]
     input_context: Mapped[str] = mapped_column(Text)
     final_context: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)

@@ -12,6 +12,7 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "array": (list,),
     "object": (dict,),
+    "null": (type(None),),
 }
 
 
@@ -37,17 +38,23 @@ def with_defaults(slots: Sequence[Mapping[str, Any]], context: Mapping[str, Any]
                 filled[name] = slot["default"]
             elif slot["required"]:
                 problems.append(f"'{name}' is required")
-        elif not _fits(context[name], slot["schema"].get("type")):
-            problems.append(f"'{name}' must be of type {slot['schema']['type']}")
+        elif not _fits(context[name], _types_of(slot)):
+            problems.append(f"'{name}' must be of type {' or '.join(_types_of(slot))}")
     if problems:
         raise WorkflowInputInvalid(f"workflow input is invalid: {'; '.join(problems)}")
     return filled
 
 
-def _fits(value: object, json_type: object) -> bool:
-    types = _PYTHON_TYPES.get(str(json_type))
-    if types is None:
+def _types_of(slot: Mapping[str, Any]) -> list[str]:
+    """Give the JSON types that a param may have; none: any."""
+    declared = slot["schema"].get("type", [])
+    return [declared] if isinstance(declared, str) else list(declared)
+
+
+def _fits(value: object, json_types: Sequence[str]) -> bool:
+    allowed = {kind for name in json_types for kind in _PYTHON_TYPES.get(name, ())}
+    if not allowed:
         return True
-    if isinstance(value, bool) and bool not in types:
-        return False
-    return isinstance(value, types)
+    if isinstance(value, bool):
+        return bool in allowed
+    return isinstance(value, tuple(allowed))

@@ -16,6 +16,7 @@ from cloacina.dag.settle import start
 from cloacina.dag.states import ExecutionState, TaskState
 from cloacina.db import now
 from cloacina.executions.errors import ExecutionNotFound
+from cloacina.executions.idempotency import Idempotency
 from cloacina.executions.models import EventRow, ExecutionRow, TaskRow
 from cloacina.executions.params import with_defaults
 from cloacina.executions.transition import Transition
@@ -104,6 +105,7 @@ def create(
     max_context_bytes: int,
     origin: str = MANUAL,
     request_id: str | None = None,
+    idempotency: Idempotency | None = None,
 ) -> UUID:
     """Accept an execution: insert it with its tasks, the roots being ready.
 
@@ -114,6 +116,7 @@ def create(
         max_context_bytes: the size limit.
         origin: what started it.
         request_id: of the request that did.
+        idempotency: of that request, if its caller gave a key.
 
     Returns:
         The execution's id.
@@ -136,6 +139,8 @@ def create(
         status=ExecutionState.PENDING,
         trigger_origin=origin,
         request_id=request_id,
+        idempotency_key=idempotency.key if idempotency else None,
+        request_hash=idempotency.request_hash if idempotency else None,
         input_context=text,
         open_tasks=len(graph.tasks),
         last_event=0,

@@ -115,6 +115,8 @@ def upgrade() -> None:
         sa.Column("schedule_id", sa.Uuid(), nullable=True),
         sa.Column("scheduled_time", UtcDateTime(), nullable=True),
         sa.Column("request_id", sa.String(), nullable=True),
+        sa.Column("idempotency_key", sa.String(), nullable=True),
+        sa.Column("request_hash", sa.String(), nullable=True),
         sa.Column("input_context", sa.Text(), nullable=False),
         sa.Column("final_context", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
@@ -126,6 +128,7 @@ def upgrade() -> None:
             ["package_id"], ["packages.id"], name=op.f("fk_workflow_executions_package_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workflow_executions")),
+        sa.UniqueConstraint("idempotency_key", name=op.f("uq_workflow_executions_idempotency_key")),
         sa.UniqueConstraint(
             "schedule_id",
             "scheduled_time",

@@ -1,8 +1,10 @@
 import io
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from werkzeug.test import TestResponse
 
 from cloacina.db import Database
 from cloacina.tenants.models import Tenant
@@ -236,3 +238,53 @@ def test_what_one_tenant_uploads_another_does_not_have(
 ) -> None:
     answer = admin.get(f"/v1/tenants/{globex.name}/workflows/{uploaded}")
     assert refusal(answer) == (404, "workflow_not_found")
+
+
+def test_the_same_idempotency_key_starts_one_execution(
+    writer: Caller, built: str, path: str
+) -> None:
+    def ask(key: str, workflow: str, day: str) -> TestResponse:
+        return writer.post(
+            f"{path}/{workflow}/execute",
+            json={"context": {"day": day}},
+            headers={"Idempotency-Key": key},
+        )
+
+    first = ask("order-1", built, "monday")
+    assert first.status_code == 202
+    assert ask("order-1", built, "monday").json == first.json
+    assert ask("order-2", built, "monday").json != first.json
+    for workflow, day in ((built, "tuesday"), (f"{built}-flow", "monday")):
+        answer = ask("order-1", workflow, day)
+        assert refusal(answer) == (409, "idempotency_key_reused")
+
+
+def test_a_refused_request_does_not_use_up_its_idempotency_key(
+    writer: Caller, built: str, path: str
+) -> None:
+    headers = {"Idempotency-Key": "order-3"}
+    url = f"{path}/{built}/execute"
+    assert writer.post(f"{path}/{built}/pause").status_code == 200
+    assert refusal(writer.post(url, json={}, headers=headers)) == (409, "workflow_paused")
+    assert writer.post(f"{path}/{built}/resume").status_code == 200
+    assert writer.post(url, json={}, headers=headers).status_code == 202
+
+
+@pytest.mark.parametrize("key", ["", "é", "x" * 256])
+def test_an_idempotency_key_that_cannot_be_kept_is_refused(
+    writer: Caller, path: str, key: str
+) -> None:
+    answer = writer.post(f"{path}/any/execute", json={}, headers={"Idempotency-Key": key})
+    assert refusal(answer) == (400, "invalid_request")
+
+
+def test_requests_that_race_with_one_idempotency_key_start_one_execution(
+    writer: Caller, built: str, path: str
+) -> None:
+    def ask(_: int) -> TestResponse:
+        return writer.post(f"{path}/{built}/execute", json={}, headers={"Idempotency-Key": "race"})
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(8)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json["execution_id"] for answer in answers}) == 1

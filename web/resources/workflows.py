@@ -34,6 +34,8 @@ _ONE = f"{_ALL}/<name>"
 
 _SOURCE_HEAD = WorkflowSourceResponse(exclude=("files",))
 _FORM = "multipart/form-data"
+_IDEMPOTENCY_KEY = "Idempotency-Key"
+_LONGEST_IDEMPOTENCY_KEY = 255
 _LANGUAGES = {
     ".py": "python",
     ".pyi": "python",
@@ -127,6 +129,14 @@ def delete_workflow(tenant: Tenant, name: str, version: str) -> dict[str, Any]:
     status=202,
     body=ExecuteRequest,
     errors=(409,),
+    parameters=[
+        {
+            "in": "header",
+            "name": _IDEMPOTENCY_KEY,
+            "schema": {"type": "string", "minLength": 1, "maxLength": _LONGEST_IDEMPOTENCY_KEY},
+            "description": "The same key with the same request starts nothing again for a day.",
+        }
+    ],
 )
 def execute_workflow(body: dict[str, Any], tenant: Tenant, name: str) -> dict[str, Any]:
     """Start an execution; once this is answered, it is committed."""
@@ -137,8 +147,20 @@ def execute_workflow(body: dict[str, Any], tenant: Tenant, name: str) -> dict[st
         name,
         body["context"] or {},
         max_context_bytes=state().settings.max_context_bytes,
+        idempotency_key=_idempotency_key(),
     )
     return asdict(started) | {"tenant_id": tenant.name, "status": "scheduled"}
+
+
+def _idempotency_key() -> str | None:
+    key = request.headers.get(_IDEMPOTENCY_KEY)
+    if key is None:
+        return None
+    if not key or len(key) > _LONGEST_IDEMPOTENCY_KEY or not (key.isascii() and key.isprintable()):
+        raise InvalidInput(
+            f"{_IDEMPOTENCY_KEY}: use 1 to {_LONGEST_IDEMPOTENCY_KEY} printable ASCII characters"
+        )
+    return key
 
 
 def _uploaded_file() -> BinaryIO:
