@@ -89,6 +89,7 @@ def add_tenant(
     if not database.is_sqlite:
         roles.grant_tables(session, role, schema)
         database.act_as_platform(session)
+        roles.grant_connect(session, role)
     row = TenantRow(
         id=uuid4(),
         name=name,

@@ -14,6 +14,12 @@ from cloacina.db.database import sqlstate
 CONNECTION_LIMIT = 3
 DIRECT_LOGIN_STATEMENT_TIMEOUT = "2s"
 
+# all grants on a database are one row of its catalog, and PostgreSQL lets the second of two that
+# change it at once fail instead of waiting
+_LOCK_DATABASE_GRANTS = text(
+    "SELECT pg_advisory_xact_lock(hashtext('cloacina'), hashtext('grants on the database'))"
+)
+
 
 def name_is_taken(session: Session, name: str) -> str | None:
     """Say what bears a name already: roles are the whole cluster's, schemas the database's.
@@ -64,7 +70,6 @@ def create_role(session: Session, role: str, schema: str, verifier: str | None) 
     )
     execute_ddl(session, "ALTER ROLE {} SET search_path = {}", identifier(role), identifier(schema))
     grant_membership(session, role)
-    execute_ddl(session, "GRANT CONNECT ON DATABASE {} TO {}", _database(session), identifier(role))
 
 
 def grant_membership(session: Session, role: str) -> None:
@@ -102,6 +107,12 @@ def grant_tables(session: Session, role: str, schema: str) -> None:
         execute_ddl(session, statement, *names)
 
 
+def grant_connect(session: Session, role: str) -> None:
+    """Let a role connect to the database; the last step, since others of its kind wait for it."""
+    session.execute(_LOCK_DATABASE_GRANTS)
+    execute_ddl(session, "GRANT CONNECT ON DATABASE {} TO {}", _database(session), identifier(role))
+
+
 def role_exists(session: Session, role: str) -> bool:
     """Say whether a role is there."""
     found = session.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role})
@@ -134,6 +145,7 @@ def drop_schema(session: Session, database: Database, schema: str) -> None:
 
 def drop_role(session: Session, role: str) -> None:
     """Drop a tenant's role and what was granted to it."""
+    session.execute(_LOCK_DATABASE_GRANTS)
     execute_ddl(session, "REVOKE ALL ON DATABASE {} FROM {}", _database(session), identifier(role))
     execute_ddl(session, "DROP ROLE IF EXISTS {}", identifier(role))
 
