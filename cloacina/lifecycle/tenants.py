@@ -148,21 +148,30 @@ def _mark_deleting(database: Database, name: str) -> tuple[Tenant, int] | None:
 
 def _close(database: Database, tenant: Tenant) -> None:
     with database.platform() as session:
-        there = roles.role_exists(session, tenant.role)
+        there = _lock(session, tenant) and roles.role_exists(session, tenant.role)
         if there:
             roles.close_logins(session, tenant.role)
     if there:
         with database.platform() as session:
-            roles.end_sessions(session, tenant.role)
+            if _lock(session, tenant):
+                roles.end_sessions(session, tenant.role)
 
 
 def _drop(database: Database, tenant: Tenant) -> None:
     with database.platform() as session:
+        if not _lock(session, tenant):
+            return
         roles.drop_schema(session, database, tenant.schema)
         database.act_as_platform(session)
         if roles.role_exists(session, tenant.role):
             roles.drop_role(session, tenant.role)
         _forget(session, tenant.id)
+
+
+def _lock(session: Session, tenant: Tenant) -> bool:
+    """Keep others from deleting the tenant at the same time; False when one of them has."""
+    row = select(TenantRow.id).where(TenantRow.id == tenant.id).with_for_update()
+    return session.scalar(row) is not None
 
 
 def _forget(session: Session, tenant_id: UUID) -> None:
