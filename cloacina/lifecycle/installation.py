@@ -1,4 +1,4 @@
-"""Makes a database ready: roles, tables, the tenant `public`, the first admin key."""
+"""Makes a database ready: tables, the tenant `public`, the first admin key."""
 
 import logging
 import os
@@ -14,9 +14,9 @@ from cloacina.db.database import sqlstate
 from cloacina.errors import ConfigurationError
 from cloacina.keys import services as keys
 from cloacina.keys.models import ADMIN
+from cloacina.lifecycle.rights import ensure_rights, lacks_rights
 from cloacina.lifecycle.tenants import add_tenant
 from cloacina.settings import Settings
-from cloacina.tenants import roles
 from cloacina.tenants.models import HINT_KEY, PUBLIC_SCHEMA, PUBLIC_TENANT, ServerKeyRow, TenantRow
 
 log = logging.getLogger(__name__)
@@ -26,12 +26,6 @@ BOOTSTRAP_KEY_FILE = "bootstrap-key"
 
 # one lock for all that prepares a database, so that replicas starting together do it once
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('cloacina'), hashtext('installation'))")
-_RIGHTS = text(
-    "SELECT has_database_privilege('public', current_database(), 'CONNECT') AS anyone_connects,"
-    " has_database_privilege(:owner, current_database(), 'CREATE') AS owner_creates_schemas,"
-    " has_schema_privilege(:owner, 'public', 'CREATE') AS owner_creates_tables,"
-    " has_schema_privilege('public', 'USAGE') AS service_uses_tables"
-)
 _INSUFFICIENT_PRIVILEGE = "42501"
 
 
@@ -64,18 +58,14 @@ def migrate(database: Database) -> None:
         with database.platform() as session:
             _lock(session, database)
             if not database.is_sqlite:
-                _ensure_owner(session, database)
+                ensure_rights(session, database)
             _migrate_platform(session, database)
             _ensure_hint_key(session)
             _ensure_public_tenant(session, database)
     except exc.ProgrammingError as error:
         if sqlstate(error) != _INSUFFICIENT_PRIVILEGE:
             raise
-        role, name = database.service_role, database.engine.url.database
-        raise ConfigurationError(
-            f"the role '{role}' may not prepare the database '{name}'; let an administrator run:"
-            f' ALTER ROLE "{role}" CREATEROLE NOINHERIT; ALTER DATABASE "{name}" OWNER TO "{role}";'
-        ) from None
+        raise lacks_rights(database) from None
     _migrate_tenants(database)
 
 
@@ -88,29 +78,6 @@ def is_migrated(database: Database) -> bool:
 def _lock(session: Session, database: Database) -> None:
     if not database.is_sqlite:
         session.execute(_LOCK)
-
-
-def _ensure_owner(session: Session, database: Database) -> None:
-    """Have the role that owns schemas and tables, let it create them, and shut others out."""
-    owner = identifier(database.owner_role)
-    if not roles.role_exists(session, database.owner_role):
-        execute_ddl(session, "CREATE ROLE {} NOLOGIN NOINHERIT", owner)
-        roles.grant_membership(session, database.owner_role)
-    name = identifier(str(session.scalar(text("SELECT current_database()"))))
-    rights = session.execute(_RIGHTS, {"owner": database.owner_role}).one()
-    if rights.anyone_connects:
-        execute_ddl(session, "REVOKE ALL ON DATABASE {} FROM PUBLIC", name)
-    if not rights.owner_creates_schemas:
-        execute_ddl(session, "GRANT CREATE ON DATABASE {} TO {}", name, owner)
-    if not (rights.owner_creates_tables and rights.service_uses_tables):
-        service = identifier(database.service_role)
-        # from 15 on the schema belongs to the database's owner by way of this role, whose rights a
-        # NOINHERIT role has only while it assumes it
-        execute_ddl(session, "SET LOCAL ROLE pg_database_owner")
-        execute_ddl(session, "GRANT USAGE, CREATE ON SCHEMA public TO {}", owner)
-        execute_ddl(session, "GRANT USAGE ON SCHEMA public TO {}", service)
-        execute_ddl(session, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
-        database.act_as_platform(session)
 
 
 def _migrate_platform(session: Session, database: Database) -> None:

@@ -74,10 +74,26 @@ def create_role(session: Session, role: str, schema: str, verifier: str | None) 
 
 def grant_membership(session: Session, role: str) -> None:
     """Let the service assume a role without having its rights all the time."""
+    options = membership_options(session)
+    execute_ddl(session, f"GRANT {{}} TO CURRENT_USER{options}", identifier(role))
+
+
+def membership_options(session: Session) -> str:
+    """Give what `GRANT role TO service` ends with, so that the service may only assume the role."""
+    return " WITH SET TRUE, INHERIT FALSE" if has_options_of_membership(session) else ""
+
+
+def has_options_of_membership(session: Session) -> bool:
+    """Say whether a grant decides about inheritance; before 16 the service's NOINHERIT does."""
     version = session.scalar(text("SELECT current_setting('server_version_num')::int"))
-    # before 16 membership always allows SET ROLE, and NOINHERIT is the service role's own
-    options = "WITH SET TRUE, INHERIT FALSE" if version >= 160000 else ""
-    execute_ddl(session, f"GRANT {{}} TO CURRENT_USER {options}", identifier(role))
+    return int(version) >= 160_000
+
+
+def may_assume(session: Session, role: str) -> bool:
+    """Say whether the service may assume a role that exists."""
+    right = "SET" if has_options_of_membership(session) else "MEMBER"
+    allowed = text("SELECT pg_has_role(:role, :right)")
+    return session.scalar(allowed, {"role": role, "right": right}) is True
 
 
 def create_schema(session: Session, database: Database, schema: str) -> None:
