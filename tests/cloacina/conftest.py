@@ -21,7 +21,7 @@ NONE_OLDER = pytest.param(
 
 
 @pytest.fixture(
-    scope="module",
+    scope="session",
     params=[
         pytest.param("embedded", id="postgresql-18"),
         *([pytest.param(program, id=name) for name, program in OLDER.items()] or [NONE_OLDER]),

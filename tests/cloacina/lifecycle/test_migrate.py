@@ -22,13 +22,23 @@ from tests.cloacina.tenants.logins import admin, rows
 
 
 @pytest.fixture
-def bare(any_postgres: EmbeddedPostgres) -> Iterator[Database]:
+def bare(postgres: EmbeddedPostgres) -> Iterator[Database]:
+    """A database with nothing in it."""
+    yield from _bare_in(postgres)
+
+
+@pytest.fixture
+def any_bare(any_postgres: EmbeddedPostgres) -> Iterator[Database]:
     """A database with nothing in it, in a PostgreSQL of each version."""
+    yield from _bare_in(any_postgres)
+
+
+def _bare_in(server: EmbeddedPostgres) -> Iterator[Database]:
     name = f"bare_{uuid.uuid4().hex[:12]}"
-    database = Database(any_postgres.create_database(name))
+    database = Database(server.create_database(name))
     yield database
     database.close()
-    any_postgres.drop_database(name)
+    server.drop_database(name)
 
 
 def is_ready(database: Database) -> bool:
@@ -40,10 +50,10 @@ def is_ready(database: Database) -> bool:
     return installation.is_migrated(database)
 
 
-def test_a_new_database_is_made_ready(bare: Database) -> None:
-    assert not installation.is_migrated(bare)
-    installation.migrate(bare)
-    assert is_ready(bare)
+def test_a_new_database_is_made_ready(any_bare: Database) -> None:
+    assert not installation.is_migrated(any_bare)
+    installation.migrate(any_bare)
+    assert is_ready(any_bare)
 
 
 def test_a_new_sqlite_file_is_made_ready(tmp_path: Path) -> None:
@@ -56,11 +66,11 @@ def test_a_new_sqlite_file_is_made_ready(tmp_path: Path) -> None:
     database.close()
 
 
-def test_making_ready_again_changes_nothing(any_postgres: EmbeddedPostgres, bare: Database) -> None:
+def test_making_ready_again_changes_nothing(postgres: EmbeddedPostgres, bare: Database) -> None:
     installation.migrate(bare)
     with bare.platform() as session:
         key, public = services.hint_key(session), services.find(session, "public")
-    with admin(any_postgres, bare) as superuser:
+    with admin(postgres, bare) as superuser:
         rights = "SELECT nspname, nspacl::text FROM pg_namespace ORDER BY 1"
         before = superuser.execute(rights).fetchall()
 
@@ -88,36 +98,36 @@ def test_several_servers_that_start_together_make_it_ready_once(bare: Database) 
 
 
 def test_nobody_else_may_use_the_database_or_its_schema_public(
-    any_postgres: EmbeddedPostgres, bare: Database
+    any_postgres: EmbeddedPostgres, any_bare: Database
 ) -> None:
-    installation.migrate(bare)
+    installation.migrate(any_bare)
     query = (
         "SELECT has_database_privilege('public', current_database(), what)::text"
         " FROM unnest(ARRAY['CONNECT', 'CREATE', 'TEMP']) what"
         " UNION ALL SELECT has_schema_privilege('public', 'public', what)::text"
         " FROM unnest(ARRAY['USAGE', 'CREATE']) what"
     )
-    assert rows(any_postgres, bare, query) == ["false"] * 5
+    assert rows(any_postgres, any_bare, query) == ["false"] * 5
 
 
 def test_a_database_from_an_older_server_whose_schema_public_is_open_is_refused(
-    any_postgres: EmbeddedPostgres, bare: Database
+    any_postgres: EmbeddedPostgres, any_bare: Database
 ) -> None:
     # so it is in PostgreSQL 14, and in what pg_upgrade made of it
-    with admin(any_postgres, bare) as superuser:
+    with admin(any_postgres, any_bare) as superuser:
         superuser.execute("ALTER SCHEMA public OWNER TO CURRENT_USER")
         superuser.execute("GRANT USAGE, CREATE ON SCHEMA public TO PUBLIC")
         with pytest.raises(ConfigurationError) as caught:
-            installation.migrate(bare)
+            installation.migrate(any_bare)
         _run_what_it_says(superuser, caught.value.message)
-    installation.migrate(bare)
-    assert is_ready(bare)
+    installation.migrate(any_bare)
+    assert is_ready(any_bare)
 
 
 def test_a_role_that_may_make_no_roles_is_told_what_to_run(
-    any_postgres: EmbeddedPostgres, bare: Database
+    postgres: EmbeddedPostgres, bare: Database
 ) -> None:
-    with admin(any_postgres, bare) as superuser:
+    with admin(postgres, bare) as superuser:
         superuser.execute(f'ALTER ROLE "{bare.service_role}" NOCREATEROLE')
         with pytest.raises(ConfigurationError) as caught:
             installation.migrate(bare)
@@ -128,37 +138,42 @@ def test_a_role_that_may_make_no_roles_is_told_what_to_run(
 
 
 def test_a_role_that_does_not_own_its_database_is_told_what_to_run(
-    any_postgres: EmbeddedPostgres, bare: Database
+    any_postgres: EmbeddedPostgres, any_bare: Database
 ) -> None:
-    with admin(any_postgres, bare) as superuser:
-        superuser.execute(f'ALTER DATABASE "{bare.service_role}" OWNER TO CURRENT_USER')
-        superuser.execute(f'GRANT ALL ON DATABASE "{bare.service_role}" TO "{bare.service_role}"')
+    with admin(any_postgres, any_bare) as superuser:
+        superuser.execute(f'ALTER DATABASE "{any_bare.service_role}" OWNER TO CURRENT_USER')
+        superuser.execute(
+            f'GRANT ALL ON DATABASE "{any_bare.service_role}" TO "{any_bare.service_role}"'
+        )
         with pytest.raises(ConfigurationError) as caught:
-            installation.migrate(bare)
+            installation.migrate(any_bare)
         _run_what_it_says(superuser, caught.value.message)
-    installation.migrate(bare)
-    assert is_ready(bare)
+    installation.migrate(any_bare)
+    assert is_ready(any_bare)
 
 
 def test_a_role_that_would_inherit_the_tenants_rights_does_not_or_is_told_what_to_run(
-    any_postgres: EmbeddedPostgres, bare: Database
+    any_postgres: EmbeddedPostgres, any_bare: Database
 ) -> None:
-    with admin(any_postgres, bare) as superuser:
-        superuser.execute(f'ALTER ROLE "{bare.service_role}" INHERIT')
+    with admin(any_postgres, any_bare) as superuser:
+        superuser.execute(f'ALTER ROLE "{any_bare.service_role}" INHERIT')
         # from 16 on each membership says for itself that nothing is inherited
         if superuser.info.server_version < 160_000:
             with pytest.raises(ConfigurationError, match="NOINHERIT") as caught:
-                installation.migrate(bare)
+                installation.migrate(any_bare)
             _run_what_it_says(superuser, caught.value.message)
-    installation.migrate(bare)
-    with pytest.raises(exc.ProgrammingError, match="InsufficientPrivilege"), bare.platform() as own:
+    installation.migrate(any_bare)
+    with (
+        pytest.raises(exc.ProgrammingError, match="InsufficientPrivilege"),
+        any_bare.platform() as own,
+    ):
         own.execute(text("SELECT 1 FROM tenant_public.packages"))
 
 
 def test_a_superuser_is_warned_that_nothing_keeps_it_out(
-    any_postgres: EmbeddedPostgres, bare: Database, caplog: pytest.LogCaptureFixture
+    postgres: EmbeddedPostgres, bare: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with admin(any_postgres, bare) as superuser:
+    with admin(postgres, bare) as superuser:
         superuser.execute(f'ALTER ROLE "{bare.service_role}" SUPERUSER')
     installation.migrate(bare)
     assert f"the role '{bare.service_role}' is a superuser" in caplog.text
@@ -166,18 +181,18 @@ def test_a_superuser_is_warned_that_nothing_keeps_it_out(
 
 
 def test_an_owner_role_of_somebody_else_is_refused_and_never_adopted(
-    any_postgres: EmbeddedPostgres, bare: Database
+    any_postgres: EmbeddedPostgres, any_bare: Database
 ) -> None:
-    with admin(any_postgres, bare) as superuser:
-        superuser.execute(f'CREATE ROLE "{bare.owner_role}" NOLOGIN')
+    with admin(any_postgres, any_bare) as superuser:
+        superuser.execute(f'CREATE ROLE "{any_bare.owner_role}" NOLOGIN')
         try:
-            with pytest.raises(ConfigurationError, match=bare.owner_role) as caught:
-                installation.migrate(bare)
+            with pytest.raises(ConfigurationError, match=any_bare.owner_role) as caught:
+                installation.migrate(any_bare)
             _run_what_it_says(superuser, caught.value.message)
-            installation.migrate(bare)
-            assert is_ready(bare)
+            installation.migrate(any_bare)
+            assert is_ready(any_bare)
         finally:
-            superuser.execute(f'DROP OWNED BY "{bare.owner_role}" CASCADE')
+            superuser.execute(f'DROP OWNED BY "{any_bare.owner_role}" CASCADE')
 
 
 def _run_what_it_says(superuser: psycopg.Connection, message: str) -> None:
