@@ -1,13 +1,7 @@
--- The plain role and the database of the service, as docs/guides/multi-tenant-deployment.md has an
--- administrator make them: no superuser, and no rights but those that it needs to make tenants.
--- The container runs this once, as the superuser, when it makes its data.
+-- The plain role and the database of the service: no superuser, and no rights but those that it
+-- needs to make tenants. The image runs this once, as the superuser, when it makes its data.
 
 \getenv password DATABASE_PASSWORD
-\if :{?password}
-\else
-    \warn 'DATABASE_PASSWORD is not set'
-    \quit 3
-\endif
 
 -- the statement with the password must not get into the log, not even when it fails
 SET log_statement = 'none';
