@@ -141,7 +141,7 @@ def ensure_bootstrap_key(database: Database, home: Path, given: str) -> None:
         given: the key's text as the operator chose it; empty: one is generated.
 
     Raises:
-        ConfigurationError: the given text is another live key's, or the file cannot be written.
+        ConfigurationError: the given text is another key's already, or the file cannot be written.
     """
     with database.platform() as session:
         _lock(session, database)
@@ -153,7 +153,7 @@ def ensure_bootstrap_key(database: Database, home: Path, given: str) -> None:
             )
         except exc.IntegrityError:
             raise ConfigurationError(
-                "bootstrap_key: this text is the key of a tenant; choose another"
+                "bootstrap_key: this text is another key's already; choose another"
             ) from None
         # before the commit: a key that nobody can read must not count as made
         path = home / BOOTSTRAP_KEY_FILE
