@@ -1,5 +1,6 @@
 """The services of docker-compose.yml, running, and a tenant who has them run a package."""
 
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,8 @@ from cloacina.packages.pack import pack
 from tests.deploy.compose import ROOT
 from tests.deploy.stack import DEADLINE_S, Stack
 
-TENANT = "acme"
+# roles are the whole cluster's, which other tests use as well
+TENANT = f"t_{uuid.uuid4().hex[:12]}"
 WORKFLOW = "nightly-etl"
 
 
@@ -21,10 +23,9 @@ def stack(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) 
     """The services but the proxy, migrated and healthy."""
     stack = Stack(tmp_path_factory.mktemp("stack"), postgres)
     try:
-        stack.make_database()
         stack.start("valkey")
-        migrated = stack.run("migrate")
-        assert migrated.returncode == 0, migrated.stderr
+        for done in (stack.run_init_script(), stack.run("migrate")):
+            assert done.returncode == 0, done.stderr
         for name in ("web", "worker", "scheduler", "flower"):
             stack.start(name)
         for name in ("web", "worker", "flower"):

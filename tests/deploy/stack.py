@@ -19,7 +19,7 @@ DEADLINE_S = 40.0
 PORTS = ("valkey", "api", "metrics", "flower", "proxy", "proxy_health")
 CONFIGURATIONS = ("postgres-init.sql", "valkey.conf", "Caddyfile")
 # what the images of others run when compose names no command
-COMMANDS = {"caddy": ["caddy", "run", "--config", "/etc/caddy/Caddyfile"]}
+COMMANDS = {"caddy": ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]}
 INIT_SCRIPT = "/docker-entrypoint-initdb.d/10-cloacina.sql"
 
 
@@ -43,8 +43,8 @@ class Stack:
             text = (ROOT / "deploy" / name).read_text()
             (folder / name).write_text(self._here("", text))
 
-    def make_database(self) -> None:
-        """Run the script that the image of PostgreSQL runs, in the same way."""
+    def run_init_script(self) -> subprocess.CompletedProcess[str]:
+        """Run the script that makes role and database, as the image of PostgreSQL runs it."""
         service = self.service("postgres")
         admin = urlsplit(self.postgres.admin_url)
         environ = self._environment(service) | {
@@ -54,8 +54,7 @@ class Stack:
             "PGDATABASE": "postgres",
         }
         options = ["-v", "ON_ERROR_STOP=1", "--no-password", "--no-psqlrc", "-f", INIT_SCRIPT]
-        done = self._run(service, ["psql", *options], environ)
-        assert (done.returncode, done.stderr) == (0, "")
+        return self._run(service, ["psql", *options], environ)
 
     def service(self, name: str, **changes: str) -> Service:
         """Give a service; `changes` are variables that somebody has set in .env."""
