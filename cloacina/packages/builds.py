@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import and_, exc, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from cloacina.db import after, now
@@ -69,13 +69,12 @@ def succeed(
     Raises:
         InvalidPackage: another active package has a workflow of this name; the transaction is lost.
     """
+    _lock_namesakes(session, build.package)
     row = _mine(session, build)
     if row is None:
         return
     active = session.scalar(
-        select(PackageRow)
-        .where(PackageRow.package_name == row.package_name, PackageRow.active)
-        .with_for_update()
+        select(PackageRow).where(PackageRow.package_name == row.package_name, PackageRow.active)
     )
     row.build_status = SUCCESS
     row.build_error = row.build_token = row.build_lease_until = None
@@ -93,6 +92,22 @@ def succeed(
         _activate(session, row)
 
 
+def _lock_namesakes(session: Session, package: Package) -> None:
+    """Have builds that want the same name end one after the other; all lock in one order."""
+    session.execute(
+        select(PackageRow.id)
+        .where(
+            or_(
+                PackageRow.package_name == package.package_name,
+                PackageRow.workflow_name == package.workflow_name,
+            ),
+            or_(PackageRow.active, PackageRow.build_status == BUILDING),
+        )
+        .order_by(PackageRow.upload_order)
+        .with_for_update()
+    )
+
+
 def _activate(session: Session, row: PackageRow) -> None:
     other = session.scalar(
         select(PackageRow.package_name).where(
@@ -102,19 +117,12 @@ def _activate(session: Session, row: PackageRow) -> None:
         )
     )
     if other is not None:
-        raise _name_taken(row.workflow_name, other)
+        raise InvalidPackage(
+            f"package.toml: the workflow name '{row.workflow_name}' is taken by the package"
+            f" '{other}'; choose another"
+        )
     row.active = True
-    try:
-        session.flush()
-    except exc.IntegrityError:
-        raise _name_taken(row.workflow_name, "that was just built") from None
-
-
-def _name_taken(workflow_name: str, package_name: str) -> InvalidPackage:
-    return InvalidPackage(
-        f"package.toml: the workflow name '{workflow_name}' is taken by the package"
-        f" '{package_name}'; choose another"
-    )
+    session.flush()
 
 
 def fail(session: Session, build: Build, error: str) -> None:

@@ -175,7 +175,13 @@ def find_active(session: Session, name: str) -> Package:
     Raises:
         WorkflowNotFound: there is none, or it is still building.
     """
-    row = session.scalars(select(PackageRow).where(_is_active_as(name)).limit(1)).first()
+    row = session.scalars(
+        select(PackageRow)
+        .where(_is_active_as(name))
+        # a workflow's own name comes before another's package of that name
+        .order_by(PackageRow.workflow_name != name)
+        .limit(1)
+    ).first()
     if row is None:
         raise WorkflowNotFound(name)
     return package_value(row)

@@ -1,4 +1,4 @@
-"""PostgreSQL in every version that this machine has."""
+"""Databases: PostgreSQL in every version that this machine has, and SQLite."""
 
 import uuid
 from collections.abc import Iterator
@@ -6,9 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from cloacina.db import Database
+from cloacina.db.models import TenantBase
 from cloacina.embedded import EmbeddedPostgres, find_older_binaries, temporary_data_root
 from cloacina.embedded.programs import Program, postgres_major
 from cloacina.lifecycle import installation
+from cloacina.lifecycle.tenants import create_tenant
+from cloacina.tenants import services as tenants
+from cloacina.tenants.models import Tenant
 
 OLDER = {f"postgresql-{postgres_major(program)}": program for program in find_older_binaries()}
 NONE_OLDER = pytest.param(
@@ -59,3 +63,21 @@ def either_database(
     installation.migrate(database)
     yield database
     database.close()
+
+
+@pytest.fixture(scope="module")
+def either_tenant(either_database: Database) -> Tenant:
+    """A tenant of a PostgreSQL database, then the one that SQLite has."""
+    if not either_database.is_sqlite:
+        return create_tenant(either_database, f"t_{uuid.uuid4().hex[:12]}")
+    with either_database.platform() as session:
+        return tenants.find(session, "public")
+
+
+@pytest.fixture
+def empty_tenant(either_database: Database, either_tenant: Tenant) -> Tenant:
+    """The same, with nothing in its tables."""
+    with either_database.tenant(either_tenant) as session:
+        for table in reversed(TenantBase.metadata.sorted_tables):
+            session.execute(table.delete())
+    return either_tenant
