@@ -1,0 +1,226 @@
+"""Workers and a scheduler as processes, with a database and a broker of their own."""
+
+import signal
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from celery import Celery
+
+from cloacina import dispatch
+from cloacina.db import Database
+from cloacina.dispatch import Dispatcher
+from cloacina.embedded import EmbeddedValkey
+from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.settings import Settings
+from tests.workers.fleet import Engineer, Fleet, descendants, is_running, wait_for
+
+CHAIN = """
+import cloaca
+
+@cloaca.task()
+def one(context):
+    context.set("seen", ["one"])
+    return context
+
+@cloaca.task(dependencies=["one"])
+def two(context):
+    context.set("seen", context["seen"] + ["two"])
+    return context
+"""
+
+WAITS = """
+import pathlib, time
+import cloaca
+
+@cloaca.task(retry_attempts=1)
+def wait(context):
+    folder = pathlib.Path(context["folder"])
+    with (folder / "begun").open("a") as begun:
+        begun.write("x")
+    while not (folder / "go").exists():
+        time.sleep(0.05)
+    context.set("done", True)
+    return context
+"""
+
+READS_ENVIRONMENT = """
+import os
+import cloaca
+
+@cloaca.task()
+def look(context):
+    context.set("environ", dict(os.environ))
+    context.set("greeting", cloaca.var("GREETING"))
+    return context
+"""
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Iterator[EmbeddedValkey]:
+    """A broker that these tests may stop."""
+    with EmbeddedValkey(data_root / "workers-valkey") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def fleet(
+    database: Database,
+    empty_database_url: str,
+    broker: EmbeddedValkey,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Fleet]:
+    """One worker and one scheduler."""
+    settings = Settings(
+        home=tmp_path_factory.mktemp("home"),
+        database_url=empty_database_url,
+        broker_url=broker.url,
+        concurrency=2,
+    )
+    fleet = Fleet(settings)
+    fleet.start("workers", CLOACINA_VAR_GREETING="hello")
+    fleet.start("workers.scheduler")
+    yield fleet
+    fleet.stop()
+
+
+@pytest.fixture
+def dispatcher(database: Database, broker: EmbeddedValkey) -> Dispatcher:
+    """The API's way to the broker."""
+    return Dispatcher(database, broker.url)
+
+
+@pytest.fixture
+def engineer(database: Database, dispatcher: Dispatcher, tenant_name: str) -> Engineer:
+    """An engineer of a tenant that was created just now."""
+    return Engineer(database, dispatcher, create_tenant(database, tenant_name))
+
+
+@pytest.mark.usefixtures("fleet")
+def test_a_tenant_that_was_just_created_is_served_without_a_restart(
+    engineer: Engineer, tmp_path: Path
+) -> None:
+    engineer.upload(tmp_path, "chain", CHAIN)
+    execution_id = engineer.start("chain", {"given": 1})
+
+    execution = engineer.wait_for_end(execution_id)
+
+    assert (execution.status, execution.error) == ("Completed", None)
+    assert execution.context == {"given": 1, "seen": ["one", "two"]}
+    assert engineer.events(execution_id) == [
+        "workflow_started",
+        "task_marked_ready",
+        "task_started",
+        "task_completed",
+        "task_marked_ready",
+        "task_started",
+        "task_completed",
+        "workflow_completed",
+    ]
+
+
+def test_a_tasks_environment_holds_nothing_of_the_workers(
+    fleet: Fleet, engineer: Engineer, tmp_path: Path
+) -> None:
+    engineer.upload(tmp_path, "looks", READS_ENVIRONMENT)
+
+    execution = engineer.wait_for_end(engineer.start("looks", {}))
+
+    assert execution.context["greeting"] == "hello"
+    seen = execution.context["environ"]
+    assert {name for name in seen if name.startswith("CLOACINA")} == {"CLOACINA_VAR_GREETING"}
+    text = str(seen)
+    for secret in (fleet.settings.database_url, fleet.settings.broker_url):
+        assert secret.partition("@")[0].rpartition(":")[2] not in text
+
+
+@pytest.mark.usefixtures("fleet")
+def test_an_execution_that_was_accepted_without_a_broker_runs_when_it_is_back(
+    engineer: Engineer, broker: EmbeddedValkey, tmp_path: Path
+) -> None:
+    engineer.upload(tmp_path, "chain", CHAIN)
+    broker.stop()
+    execution_id = engineer.start("chain", {})
+    assert engineer.look_at(execution_id).status == "Pending"
+    broker.start()
+    assert engineer.wait_for_end(execution_id).status == "Completed"
+
+
+def test_a_hint_that_was_not_signed_by_this_installation_is_refused(
+    fleet: Fleet, engineer: Engineer, broker: EmbeddedValkey
+) -> None:
+    # once a hint of ours has come through, the queue is consumed
+    engineer.dispatcher.run(engineer.tenant.id, engineer.tenant.name)
+    forger = Celery(broker=broker.url, set_as_current=False)
+    tenant_id = str(engineer.tenant.id)
+    signature = dispatch.sign(b"guessed", dispatch.RUN, tenant_id, "")
+    forger.send_task(
+        dispatch.RUN,
+        args=[tenant_id, "", signature],
+        queue=dispatch.tenant_queue(engineer.tenant.name),
+    )
+    fleet.wait_for_line("refused a hint with a wrong signature")
+
+
+def test_the_queue_of_a_deleted_tenant_is_dropped(
+    fleet: Fleet, engineer: Engineer, database: Database
+) -> None:
+    name = engineer.tenant.name
+    fleet.wait_for_line(f"takes up the queue tenant.{name}")
+    delete_tenant(database, name)
+    fleet.wait_for_line(f"drops the queue tenant.{name}")
+
+
+def test_a_worker_for_one_tenant_serves_no_other(
+    database: Database, empty_database_url: str, data_root: Path, tmp_path: Path
+) -> None:
+    with EmbeddedValkey(data_root / "one-tenant-valkey") as broker:
+        dispatcher = Dispatcher(database, broker.url)
+        mine, other = (
+            Engineer(database, dispatcher, create_tenant(database, f"t_{uuid.uuid4().hex[:12]}"))
+            for _ in range(2)
+        )
+        settings = Settings(
+            home=tmp_path / "home",
+            database_url=empty_database_url,
+            broker_url=broker.url,
+            concurrency=1,
+        )
+        settings.home.mkdir()
+        fleet = Fleet(settings)
+        worker = fleet.start("workers", CLOACINA_WORKER_TENANTS=mine.tenant.name)
+        mine.upload(tmp_path, "chain", CHAIN)
+        assert mine.wait_for_end(mine.start("chain", {})).status == "Completed"
+        assert f"tenant.{other.tenant.name}" not in fleet.log_path.read_text()
+
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+        assert list((settings.home / "work").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and needs the death signal")
+def test_a_killed_worker_leaves_nothing_and_its_task_runs_elsewhere(
+    fleet: Fleet, engineer: Engineer, tmp_path: Path
+) -> None:
+    engineer.upload(tmp_path, "waits", WAITS)
+    execution_id = engineer.start("waits", {"folder": str(tmp_path)})
+    wait_for((tmp_path / "begun").exists)
+    worker = fleet.processes[0]
+    below = descendants(worker.pid)
+    assert len(below) > fleet.settings.concurrency
+
+    worker.kill()
+    worker.wait()
+
+    wait_for(lambda: not any(is_running(pid) for pid in below))
+    fleet.processes[0] = fleet.start("workers")
+    (tmp_path / "go").touch()
+    execution = engineer.wait_for_end(execution_id)
+    assert execution.context["done"] is True
+    assert (tmp_path / "begun").read_text() == "xx"
+    events = engineer.events(execution_id)
+    assert events.count("task_reset") == 1
+    # a lost claim costs no attempt: this task has only one
+    assert engineer.attempts(execution_id) == [1]
