@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 from cloacina.db import Database
 from cloacina.packages.archive import remove_unpacked, unpack_archive
@@ -51,15 +52,21 @@ class PackageCache:
         return folder
 
     def _drop_the_oldest(self) -> None:
-        # hidden ones are being unpacked
-        folders = list(self._root.glob("*/[!.]*"))
-        if len(folders) <= MOST_PACKAGES:
-            return
-        folders.sort(key=lambda folder: folder.stat().st_mtime)
-        for folder in folders[: len(folders) - MOST_PACKAGES]:
+        for _, folder in self._oldest_first()[:-MOST_PACKAGES]:
+            gone = folder.with_name(f".{uuid4().hex}")
             # another process may be at it too
             with suppress(OSError):
-                remove_unpacked(folder)
+                # at once: nobody may find a half of it
+                folder.rename(gone)
+                remove_unpacked(gone)
+
+    def _oldest_first(self) -> list[tuple[float, Path]]:
+        found = []
+        # hidden ones are coming or going
+        for folder in self._root.glob("*/[!.]*"):
+            with suppress(FileNotFoundError):
+                found.append((folder.stat().st_mtime, folder))
+        return sorted(found)
 
 
 def import_paths(folder: Path) -> tuple[Path, ...]:
