@@ -1,5 +1,6 @@
 """The life of a worker's processes: the main one, which follows tenants, and its slots."""
 
+import logging
 import os
 import shutil
 import signal
@@ -14,8 +15,12 @@ from celery.exceptions import CPendingDeprecationWarning
 from cloacina import logs
 from cloacina.db import Database
 from cloacina.embedded.process import die_with_parent
+from cloacina.errors import DatabaseUnavailable
+from cloacina.fleet import services as fleet
 from workers.app import worker_settings
 from workers.slot import Slot, make_worker_folder
+
+log = logging.getLogger(__name__)
 
 WORKER_ID = uuid4()
 """Of this worker: made in its main process, before the slots are forked."""
@@ -51,6 +56,9 @@ def keep_out_of_slots(database: Database) -> None:
 @signals.setup_logging.connect
 def _configure_logging(**_: object) -> None:
     logs.configure(worker_settings().log_level)
+    # a hint is no news; what it led to is logged by the engine
+    for name in ("celery.app.trace", "celery.worker.strategy"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     # said at each lost connection about a default that we set; Celery has just turned it on
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 
@@ -78,5 +86,18 @@ def _close_slot(**_: object) -> None:
 
 @signals.worker_shutdown.connect
 def _close_worker(**_: object) -> None:
+    _sign_off()
     if _process.folder is not None:
         shutil.rmtree(_process.folder, ignore_errors=True)
+
+
+def _sign_off() -> None:
+    database = Database(worker_settings().database_url, pool_size=1)
+    try:
+        with database.platform() as session:
+            fleet.leave(session, WORKER_ID)
+    except DatabaseUnavailable:
+        # silence says the same a little later
+        log.info("could not sign off: the database is away")
+    finally:
+        database.close()

@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from uuid import UUID
 
+from sqlalchemy import exc
+
 from cloacina.dag.context import parse_context
 from cloacina.db import Database
 from cloacina.dispatch import Dispatcher
@@ -188,6 +190,9 @@ class _Renewal:
         except DatabaseUnavailable:
             # nobody else can have claimed it before the lease is over
             return time.monotonic() - self._held_since < claims.LEASE_S
+        except exc.DBAPIError:
+            # refused: the tenant is being deleted, or is gone
+            return False
         self._held_since = time.monotonic()
         return mine
 

@@ -183,4 +183,4 @@ def _of(execution: ExecutionRow, ids: Iterable[str], column: Any) -> Select[Any]
 
 
 def _pairs(session: Session, query: Select[Any]) -> dict[str, Any]:
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())

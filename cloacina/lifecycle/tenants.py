@@ -58,7 +58,8 @@ def create_tenant(
     services.check_name(name, (database.service_role, database.owner_role))
     try:
         with database.platform() as session:
-            taken = roles.name_is_taken(session, name)
+            is_tenant = session.scalar(select(TenantRow.id).where(TenantRow.name == name))
+            taken = "a tenant" if is_tenant else roles.name_is_taken(session, name)
             if taken:
                 raise TenantCreationFailed(f"'{name}' is taken: {taken} of that name exists")
             verifier = roles.scram_verifier(session, name, password or keys.generate())

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cloacina.sandbox.errors import ChildAbandoned, ChildDied, ChildError, ChildTimedOut
+from cloacina.sandbox.errors import ChildAbandoned, ChildDied, ChildTimedOut
 
 LARGEST_FRAME = 64 * 1024 * 1024
 LOOK_EVERY_S = 5.0
@@ -85,12 +85,13 @@ class Child:
             if length > LARGEST_FRAME:
                 raise ChildDied("the task's process sent more than it may")
             answer = json.loads(wait.receive(length))
-        except ChildError:
-            self.kill()
-            raise
         except (OSError, ValueError, RecursionError):
             self.kill()
             raise ChildDied(self._epitaph()) from None
+        except BaseException:
+            # whatever stopped the wait, nobody will ever read the answer
+            self.kill()
+            raise
         if not isinstance(answer, dict):
             self.kill()
             raise ChildDied("the task's process sent an answer of a wrong form")

@@ -32,14 +32,14 @@ def two(context):
 """
 
 WAITS = """
-import pathlib, time
+import os, pathlib, time
 import cloaca
 
 @cloaca.task(retry_attempts=1)
 def wait(context):
     folder = pathlib.Path(context["folder"])
     with (folder / "begun").open("a") as begun:
-        begun.write("x")
+        begun.write(f"{os.getpid()}\\n")
     while not (folder / "go").exists():
         time.sleep(0.05)
     context.set("done", True)
@@ -173,6 +173,23 @@ def test_the_queue_of_a_deleted_tenant_is_dropped(
     fleet.wait_for_line(f"drops the queue tenant.{name}")
 
 
+def test_the_running_task_of_a_deleted_tenant_is_killed_and_the_worker_goes_on(
+    fleet: Fleet, engineer: Engineer, database: Database, tmp_path: Path, tenant_name: str
+) -> None:
+    engineer.upload(tmp_path, "waits", WAITS)
+    engineer.start("waits", {"folder": str(tmp_path)})
+    wait_for((tmp_path / "begun").exists)
+    wait_for((tmp_path / "begun").read_text)
+    pid = int((tmp_path / "begun").read_text())
+
+    delete_tenant(database, engineer.tenant.name)
+
+    wait_for(lambda: not is_running(pid))
+    again = Engineer(database, engineer.dispatcher, create_tenant(database, tenant_name))
+    again.upload(tmp_path, "chain", CHAIN)
+    assert again.wait_for_end(again.start("chain", {})).status == "Completed"
+
+
 def test_a_worker_for_one_tenant_serves_no_other(
     database: Database, empty_database_url: str, data_root: Path, tmp_path: Path
 ) -> None:
@@ -219,7 +236,7 @@ def test_a_killed_worker_leaves_nothing_and_its_task_runs_elsewhere(
     (tmp_path / "go").touch()
     execution = engineer.wait_for_end(execution_id)
     assert execution.context["done"] is True
-    assert (tmp_path / "begun").read_text() == "xx"
+    assert len((tmp_path / "begun").read_text().splitlines()) == 2
     events = engineer.events(execution_id)
     assert events.count("task_reset") == 1
     # a lost claim costs no attempt: this task has only one
