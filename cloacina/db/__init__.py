@@ -3,6 +3,7 @@
 from cloacina.db.clock import UtcDateTime, after, instant, now
 from cloacina.db.database import Database, TenantScope
 from cloacina.db.statements import execute_ddl, identifier, literal, rows_changed
+from cloacina.db.texts import storable
 
 __all__ = [
     "Database",
@@ -15,4 +16,5 @@ __all__ = [
     "literal",
     "now",
     "rows_changed",
+    "storable",
 ]

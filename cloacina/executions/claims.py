@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from cloacina.dag.context import input_context
 from cloacina.dag.graph import Graph, Task
 from cloacina.dag.states import ExecutionState, TaskState
-from cloacina.db import after, instant, now, rows_changed
+from cloacina.dag.values import dump_json
+from cloacina.db import after, instant, now, rows_changed, storable
 from cloacina.executions.errors import LostClaim
 from cloacina.executions.graphs import GraphCache
 from cloacina.executions.models import ExecutionRow, TaskRow
@@ -30,6 +31,9 @@ MOST_RESETS = 3
 """Times that a task's claim may be lost before the task is given up (spec: Guarantees)."""
 
 WORKER_LOST = "worker_lost"
+
+# a little more than what an honest child cuts its own down to (cloaca/_failure.py)
+_LONGEST_ERROR, _LONGEST_DETAILS = 12_000, 60_000
 
 _CLAIMABLE = (ExecutionState.PENDING, ExecutionState.RUNNING)
 
@@ -182,7 +186,7 @@ def _input_of(session: Session, execution: ExecutionRow, task: Task) -> str:
         # merged with nothing it stays as it is
         return next(iter(texts.values()))
     outputs = {task_id: json.loads(text) for task_id, text in texts.items()}
-    return json.dumps(input_context(task, outputs, {}))
+    return dump_json(input_context(task, outputs, {}))
 
 
 def renew(session: Session, claim: Claim) -> bool:
@@ -242,7 +246,7 @@ def _schedule_retry(transition: Transition, row: TaskRow, task: Task, outcome: F
     delay_s = task.retry.delay_s(row.attempt, random)
     row.status = TaskState.READY
     row.ready_at = transition.moment + timedelta(seconds=delay_s)
-    row.last_error, row.error_details = outcome.error, outcome.details
+    _note_failure(row, outcome)
     transition.event(
         "task_retry_scheduled",
         row.task_id,
@@ -254,10 +258,15 @@ def _schedule_retry(transition: Transition, row: TaskRow, task: Task, outcome: F
 
 def _fail(transition: Transition, task: TaskRow, outcome: Failed) -> Finished:
     task.status = TaskState.FAILED
-    task.last_error, task.error_details = outcome.error, outcome.details
+    _note_failure(task, outcome)
     task.completed_at = transition.moment
-    transition.event("task_failed", task.task_id, error=outcome.error)
+    transition.event("task_failed", task.task_id, error=task.last_error)
     return _ended(transition, task)
+
+
+def _note_failure(task: TaskRow, outcome: Failed) -> None:
+    task.last_error = storable(outcome.error, _LONGEST_ERROR)
+    task.error_details = outcome.details and storable(outcome.details, _LONGEST_DETAILS)
 
 
 def _ended(transition: Transition, task: TaskRow) -> Finished:

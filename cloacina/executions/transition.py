@@ -22,6 +22,7 @@ from cloacina.dag.states import (
     TaskState,
     execution_outcome,
 )
+from cloacina.dag.values import dump_json
 from cloacina.db import instant
 from cloacina.executions.models import EventRow, ExecutionRow, TaskRow
 
@@ -140,7 +141,7 @@ class Transition:
             records.outputs(self.graph.leaves),
             json.loads(self.execution.input_context),
         )
-        self.execution.final_context = json.dumps(context)
+        self.execution.final_context = dump_json(context)
         if state is ExecutionState.COMPLETED:
             self.event("workflow_completed")
         else:

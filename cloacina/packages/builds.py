@@ -8,13 +8,15 @@ from uuid import UUID, uuid4
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from cloacina.db import after, now
+from cloacina.db import after, now, storable
 from cloacina.packages.errors import InvalidPackage
 from cloacina.packages.models import BUILDING, FAILED, PENDING, SUCCESS, PackageRow
 from cloacina.packages.services import Package, package_value
 
 BUILD_LEASE_S = 120
 """Seconds; more than unpacking and importing may take together, so it is never renewed."""
+
+_LONGEST_ERROR = 60_000
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def fail(session: Session, build: Build, error: str) -> None:
     row = _mine(session, build)
     if row is not None:
         row.build_status = FAILED
-        row.build_error = error
+        row.build_error = storable(error, _LONGEST_ERROR)
         row.build_token = row.build_lease_until = None
         session.flush()
 

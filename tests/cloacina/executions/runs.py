@@ -1,0 +1,191 @@
+"""Executions that are driven by hand: claimed and finished without running any code."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import select, update
+
+from cloacina.dag.graph import Graph
+from cloacina.db import Database, after, now
+from cloacina.executions import claims, services
+from cloacina.executions.claims import Claim, Completed, Failed, Finished, Outcome
+from cloacina.executions.graphs import GraphCache
+from cloacina.executions.models import EventRow, ExecutionRow, TaskRow
+from cloacina.packages.models import SUCCESS, PackageRow
+from cloacina.packages.services import Package, package_value
+from cloacina.tenants.models import Tenant
+
+MAX_BYTES = 1024 * 1024
+AT_ONCE = {"initial_delay_s": 0.0, "jitter": False}
+ALWAYS = {"type": "Always"}
+
+
+def task(task_id: str, *dependencies: str, **more: Any) -> dict[str, Any]:
+    """Declare a task; by default its retries, of which there are two, follow at once."""
+    return {"id": task_id, "dependencies": list(dependencies), "retry": AT_ONCE} | more
+
+
+def definition(*tasks: dict[str, Any], params: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """Define a workflow."""
+    return {"description": None, "tasks": list(tasks), "params": list(params), "triggers": []}
+
+
+def chain(*ids: str) -> list[dict[str, Any]]:
+    """Declare tasks that follow one another."""
+    return [task(name, *ids[max(place - 1, 0) : place]) for place, name in enumerate(ids)]
+
+
+@dataclass
+class Runs:
+    """The executions of one tenant."""
+
+    database: Database
+    tenant: Tenant
+    graphs: GraphCache = field(default_factory=GraphCache)
+
+    def workflow(
+        self, *tasks: dict[str, Any], params: Sequence[dict[str, Any]] = (), name: str = ""
+    ) -> Package:
+        """Have a built package of a workflow."""
+        defined = definition(*tasks, params=params)
+        Graph.from_definition(defined)
+        name = name or f"wf-{uuid4().hex[:12]}"
+        row = PackageRow(
+            id=uuid4(),
+            package_name=f"{name}-package",
+            version="1.0.0",
+            workflow_name=name,
+            entry_module="demo.tasks",
+            content_hash=uuid4().hex,
+            source_hash="s",
+            size_bytes=1,
+            build_status=SUCCESS,
+            active=True,
+            definition=json.dumps(defined),
+            workflow_version="0123456789abcdef",
+            created_at=now(),
+        )
+        with self.database.tenant(self.tenant) as session:
+            session.add(row)
+            session.flush()
+            session.refresh(row)
+            return package_value(row)
+
+    def start(self, package: Package, max_bytes: int = MAX_BYTES, /, **context: Any) -> UUID:
+        """Accept an execution."""
+        with self.database.tenant(self.tenant) as session:
+            return services.create(session, package, context, max_context_bytes=max_bytes)
+
+    def claim(self, execution_id: UUID | None = None, worker: str = "worker-1") -> Claim | None:
+        """Claim a ready task."""
+        with self.database.tenant(self.tenant) as session:
+            return claims.claim_next(session, self.graphs, worker, execution_id)
+
+    def must_claim(self, execution_id: UUID | None = None, worker: str = "worker-1") -> Claim:
+        """Claim a ready task, of which there is one."""
+        claim = self.claim(execution_id, worker)
+        assert claim is not None
+        return claim
+
+    def finish(self, claim: Claim, outcome: Outcome) -> Finished:
+        """Finish an attempt."""
+        with self.database.tenant(self.tenant) as session:
+            graph = self.graphs.graph(session, claim.package.id)
+            return claims.finish(session, graph, claim, outcome)
+
+    def complete(self, claim: Claim, **output: Any) -> Finished:
+        """Finish an attempt well, with the input and what comes to it."""
+        return self.finish(claim, Completed(json.dumps(json.loads(claim.input_context) | output)))
+
+    def run(
+        self, execution_id: UUID, outcome_of: Callable[[Claim], Outcome] | None = None
+    ) -> list[Claim]:
+        """Claim and finish until nothing is ready; gives the claims in order."""
+        taken = []
+        while claim := self.claim(execution_id):
+            taken.append(claim)
+            outcome = outcome_of(claim) if outcome_of else Completed(claim.input_context)
+            self.finish(claim, outcome)
+        return taken
+
+    def set_task(self, execution_id: UUID, task_id: str, **seconds: float) -> None:
+        """Set moments of a task, in seconds from now."""
+        with self.database.tenant(self.tenant) as session:
+            session.execute(
+                update(TaskRow)
+                .where(TaskRow.execution_id == execution_id, TaskRow.task_id == task_id)
+                .values(**{name: after(value) for name, value in seconds.items()})
+            )
+
+    def give_back(self) -> int:
+        """Give back the claims whose lease is over."""
+        with self.database.tenant(self.tenant) as session:
+            return claims.give_back_lost(session, self.graphs)
+
+    def lose(self, claim: Claim) -> None:
+        """Let a claim's lease end and have it given back."""
+        self.set_task(claim.execution_id, claim.task.id, lease_until=-0.01)
+        assert self.give_back() == 1
+
+    def renew(self, claim: Claim) -> bool:
+        """Hold on to a claim."""
+        with self.database.tenant(self.tenant) as session:
+            return claims.renew(session, claim)
+
+    def get(self, execution_id: UUID) -> services.Execution:
+        """Give an execution."""
+        with self.database.tenant(self.tenant) as session:
+            return services.get(session, execution_id)
+
+    def row(self, execution_id: UUID, task_id: str) -> TaskRow:
+        """Give a task's row."""
+        with self.database.tenant(self.tenant) as session:
+            return session.scalars(
+                select(TaskRow).where(
+                    TaskRow.execution_id == execution_id, TaskRow.task_id == task_id
+                )
+            ).one()
+
+    def states(self, execution_id: UUID) -> dict[str, str]:
+        """Give the state of each task, in order of declaration."""
+        with self.database.tenant(self.tenant) as session:
+            rows = session.execute(
+                select(TaskRow.task_id, TaskRow.status)
+                .where(TaskRow.execution_id == execution_id)
+                .order_by(TaskRow.position)
+            )
+            return dict(rows.all())
+
+    def events(self, execution_id: UUID) -> list[tuple[str, str | None, dict[str, Any] | None]]:
+        """Give kind, task and data of each event; that they have no gap is held here."""
+        with self.database.tenant(self.tenant) as session:
+            rows = session.scalars(
+                select(EventRow)
+                .where(EventRow.execution_id == execution_id)
+                .order_by(EventRow.sequence_num)
+            ).all()
+            last = session.scalars(
+                select(ExecutionRow.last_event).where(ExecutionRow.id == execution_id)
+            ).one()
+        assert [row.sequence_num for row in rows] == list(range(1, last + 1))
+        moments = [row.created_at for row in rows]
+        assert moments == sorted(moments)
+        return [
+            (row.event_type, row.task_id, json.loads(row.event_data) if row.event_data else None)
+            for row in rows
+        ]
+
+    def kinds(self, execution_id: UUID) -> list[str]:
+        """Give the events as `kind task`."""
+        return [
+            kind if name is None else f"{kind} {name}"
+            for kind, name, _ in self.events(execution_id)
+        ]
+
+
+def failed(error: str = "ValueError: no", *, retryable: bool = False) -> Failed:
+    """An attempt that failed for good."""
+    return Failed(error, "Traceback: …", retryable=retryable)
