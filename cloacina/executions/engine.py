@@ -16,6 +16,7 @@ from cloacina.executions.claims import Claim, Completed, Failed, Outcome
 from cloacina.executions.errors import LostClaim
 from cloacina.executions.graphs import GraphCache
 from cloacina.packages.cache import PackageCache, import_paths
+from cloacina.packages.errors import InvalidPackage
 from cloacina.packages.services import Package
 from cloacina.sandbox.errors import ChildAbandoned, ChildDied, ChildTimedOut, LoadFailed
 from cloacina.sandbox.pool import Code, Sandbox
@@ -24,6 +25,9 @@ from cloacina.tenants import services as tenants
 from cloacina.tenants.models import Tenant
 
 log = logging.getLogger(__name__)
+
+TRY_AGAIN_S = 0.5
+"""Seconds between two tries to store an outcome while the database is away."""
 
 SLICE_S = 0.05
 """Seconds that a slot goes on with one tenant before it lets the others have a turn."""
@@ -75,6 +79,9 @@ class Engine:
         while claim is not None:
             outcome = self._attempt(tenant, claim)
             count += 1
+            if outcome is None:
+                # left to whoever has it, or to the sweep once its lease is over
+                break
             go_on = time.monotonic() < ends
             following = self._finish(tenant, claim, outcome, claim_more=go_on)
             claim = following or (self._claim(tenant, None) if go_on else None)
@@ -87,7 +94,8 @@ class Engine:
             return self._claim(tenant, None)
         return claim
 
-    def _attempt(self, tenant: Tenant, claim: Claim) -> Outcome:
+    def _attempt(self, tenant: Tenant, claim: Claim) -> Outcome | None:
+        """Run a task; None when the claim was lost meanwhile."""
         task = claim.task
         timeout_s = task.timeout_s or self._settings.task_timeout_s
         try:
@@ -102,11 +110,14 @@ class Engine:
         except ChildTimedOut:
             return Failed(f"timeout: the task took longer than {timeout_s:g} s and was killed")
         except ChildAbandoned:
-            return Failed("the claim was lost")
+            _log_lost(claim)
+            return None
         except ChildDied as error:
             return Failed(f"process_died: {error.message}")
         except LoadFailed as error:
             return Failed(f"the package cannot be loaded: {error.message}", error.traceback)
+        except (InvalidPackage, OSError) as error:
+            return Failed(f"the package cannot be unpacked: {error}")
 
     def _judge(self, claim: Claim, answer: dict[str, object]) -> Outcome:
         if answer.get("ok") is True:
@@ -131,27 +142,35 @@ class Engine:
     def _finish(
         self, tenant: Tenant, claim: Claim, outcome: Outcome, *, claim_more: bool
     ) -> Claim | None:
+        """Store the outcome, also where the database is away for less than a lease."""
+        give_up = time.monotonic() + claims.LEASE_S
+        while True:
+            try:
+                return self._store(tenant, claim, outcome, claim_more=claim_more)
+            except LostClaim:
+                _log_lost(claim)
+                return None
+            except DatabaseUnavailable:
+                if time.monotonic() >= give_up:
+                    raise
+                time.sleep(TRY_AGAIN_S)
+
+    def _store(
+        self, tenant: Tenant, claim: Claim, outcome: Outcome, *, claim_more: bool
+    ) -> Claim | None:
         """Store the outcome and claim the execution's next task, in one transaction."""
         following: Claim | None = None
-        try:
-            with self._database.tenant(tenant) as session:
-                graph = self.graphs.graph(session, claim.package.id)
-                finished = claims.finish(session, graph, claim, outcome)
-                if claim_more and not finished.ended:
-                    following = claims.claim_next(
-                        session, self.graphs, self._worker, claim.execution_id
-                    )
-                left = not claim_more and claims.is_any_ready(session)
-                if finished.retry_in_s is not None:
-                    self._database.act_as_platform(session)
-                    tenants.wake(session, tenant.id, finished.retry_in_s)
-        except LostClaim:
-            log.warning(
-                "execution %s, task %s: the claim was lost, its result is not stored",
-                claim.execution_id,
-                claim.task.id,
-            )
-            return None
+        with self._database.tenant(tenant) as session:
+            graph = self.graphs.graph(session, claim.package.id)
+            finished = claims.finish(session, graph, claim, outcome)
+            if claim_more and not finished.ended:
+                following = claims.claim_next(
+                    session, self.graphs, self._worker, claim.execution_id
+                )
+            left = not claim_more and claims.is_any_ready(session)
+            if finished.retry_in_s is not None:
+                self._database.act_as_platform(session)
+                tenants.wake(session, tenant.id, finished.retry_in_s)
         _log(claim, outcome)
         # this slot takes one of them itself, or leaves what is left to the next turn
         hints = finished.ready - (following is not None) if claim_more else int(left)
@@ -171,6 +190,14 @@ def _log(claim: Claim, outcome: Outcome) -> None:
         claim.task.id,
         claim.attempt,
         "completed" if isinstance(outcome, Completed) else outcome.error.split("\n")[0],
+    )
+
+
+def _log_lost(claim: Claim) -> None:
+    log.warning(
+        "execution %s, task %s: the claim was lost, its result is not stored",
+        claim.execution_id,
+        claim.task.id,
     )
 
 

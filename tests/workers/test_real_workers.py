@@ -12,7 +12,8 @@ from celery import Celery
 from cloacina import dispatch
 from cloacina.db import Database
 from cloacina.dispatch import Dispatcher
-from cloacina.embedded import EmbeddedValkey
+from cloacina.embedded import EmbeddedPostgres, EmbeddedValkey
+from cloacina.lifecycle import installation
 from cloacina.lifecycle.tenants import create_tenant, delete_tenant
 from cloacina.settings import Settings
 from tests.workers.fleet import Engineer, Fleet, descendants, is_running, wait_for
@@ -43,6 +44,7 @@ def wait(context):
     while not (folder / "go").exists():
         time.sleep(0.05)
     context.set("done", True)
+    (folder / "ended").touch()
     return context
 """
 
@@ -215,6 +217,36 @@ def test_a_worker_for_one_tenant_serves_no_other(
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0
         assert list((settings.home / "work").iterdir()) == []
+
+
+def test_the_result_of_a_task_outlasts_a_database_that_is_away_when_it_ends(
+    data_root: Path, broker: EmbeddedValkey, tmp_path: Path
+) -> None:
+    with EmbeddedPostgres(data_root / "outage") as postgres:
+        database = Database(postgres.url)
+        installation.migrate(database)
+        home = tmp_path / "home"
+        home.mkdir()
+        fleet = Fleet(
+            Settings(home=home, database_url=postgres.url, broker_url=broker.url, concurrency=1)
+        )
+        fleet.start("workers")
+        fleet.start("workers.scheduler")
+        dispatcher = Dispatcher(database, broker.url)
+        engineer = Engineer(database, dispatcher, create_tenant(database, "outage"))
+        engineer.upload(tmp_path, "waits", WAITS)
+        execution_id = engineer.start("waits", {"folder": str(tmp_path)})
+        wait_for((tmp_path / "begun").exists)
+
+        postgres.stop()
+        (tmp_path / "go").touch()
+        wait_for((tmp_path / "ended").exists)
+        postgres.start()
+
+        assert engineer.wait_for_end(execution_id).status == "Completed"
+        assert engineer.events(execution_id).count("task_started") == 1
+        fleet.stop()
+        database.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and needs the death signal")
