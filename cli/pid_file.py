@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cloacina.embedded.process import wait_until
 from cloacina.errors import ConfigurationError, NotFound, Unavailable
+from cloacina.processes import wait_until
 
 PID_FILE = "server.pid"
 WRITTEN_DEADLINE_S = 1.0

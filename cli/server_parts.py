@@ -17,9 +17,9 @@ from cli.signals import Signals, StopRequested
 from cli.supervisor import IDLE_S, Part, Process, Step, Supervisor
 from cloacina.embedded import EmbeddedPostgres, EmbeddedValkey
 from cloacina.embedded.ports import why_taken
-from cloacina.embedded.process import spawn, wait_until
 from cloacina.embedded.server import EmbeddedServer
 from cloacina.errors import ConfigurationError
+from cloacina.processes import spawn, wait_until
 from cloacina.settings import Settings
 
 log = logging.getLogger("supervisor")

@@ -12,8 +12,8 @@ from typing import Any
 from gunicorn import glogging
 
 from cloacina import logs
-from cloacina.embedded.process import die_with_parent
 from cloacina.errors import ConfigurationError
+from cloacina.processes import die_with_parent
 from cloacina.settings import load_settings
 from web import state
 

@@ -14,9 +14,9 @@ from celery.exceptions import CPendingDeprecationWarning
 
 from cloacina import logs
 from cloacina.db import Database
-from cloacina.embedded.process import die_with_parent
 from cloacina.errors import DatabaseUnavailable
 from cloacina.fleet import services as fleet
+from cloacina.processes import die_with_parent
 from workers.app import worker_settings
 from workers.slot import Slot, make_worker_folder
 

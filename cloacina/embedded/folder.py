@@ -14,10 +14,10 @@ import secrets
 from pathlib import Path
 
 from cloacina.embedded import ports
-from cloacina.embedded.accounts import Account
 from cloacina.embedded.errors import AlreadyRunning
-from cloacina.embedded.process import wait_until
 from cloacina.errors import ConfigurationError
+from cloacina.processes import wait_until
+from cloacina.processes.accounts import Account
 
 SHARED_ROOT = Path("/var/lib/cloacina")
 HOST = "127.0.0.1"

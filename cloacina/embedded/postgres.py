@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from cloacina.embedded import databases
-from cloacina.embedded.process import end
 from cloacina.embedded.programs import Program, find_binaries, postgres_major
 from cloacina.embedded.server import EmbeddedServer
 from cloacina.errors import ConfigurationError
+from cloacina.processes import end
 
 ADMIN_ROLE = "cloacina_admin"
 SERVICE = "cloacina"

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from importlib import metadata, util
 from pathlib import Path
 
-from cloacina.embedded.accounts import Account
 from cloacina.errors import ConfigurationError
+from cloacina.processes.accounts import Account
 
 COPIES = Path("/var/lib/cloacina/programs")
 SYSTEM_POSTGRES = Path("/usr/lib/postgresql")

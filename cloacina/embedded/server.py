@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar, Self
 
-from cloacina.embedded.accounts import choose_account
 from cloacina.embedded.errors import EmbeddedServerFailed
 from cloacina.embedded.folder import ServerFolder
-from cloacina.embedded.process import end, spawn, wait_until
+from cloacina.processes import end, spawn, wait_until
+from cloacina.processes.accounts import choose_account
 
 START_DEADLINE_S = 60.0
 # no variable of ours reaches a server, since many change what it does

@@ -13,7 +13,7 @@ import pytest
 
 from cli import supervisor
 from cli.supervisor import Part, Step
-from cloacina.embedded.process import spawn, wait_until
+from cloacina.processes import spawn, wait_until
 from tests.cloacina.embedded.owners import DEADLINE_S, is_running, wait_gone
 
 # each part is a shell script, whose process id is its $$
@@ -21,7 +21,7 @@ SUPERVISE = """
 import json, logging, signal, sys
 from cli.signals import Signals
 from cli.supervisor import Part, Step, Supervisor
-from cloacina.embedded.process import spawn
+from cloacina.processes import spawn
 
 logging.basicConfig(level="INFO", format="%(message)s")
 step = None

@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 
 from cli.readiness import ReadyProbe
-from cloacina.embedded.process import wait_until
+from cloacina.processes import wait_until
 from tests.cloacina.embedded.owners import DEADLINE_S
 
 

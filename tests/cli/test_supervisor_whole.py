@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cloacina.embedded import EmbeddedPostgres, ports, temporary_data_root
-from cloacina.embedded.process import wait_until
+from cloacina.processes import wait_until
 from tests.cloacina.embedded.owners import is_running, wait_gone
 
 DEADLINE_S = 60.0

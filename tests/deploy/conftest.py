@@ -8,8 +8,8 @@ import pytest
 import requests
 
 from cloacina.embedded import EmbeddedPostgres
-from cloacina.embedded.process import wait_until
 from cloacina.packages.pack import pack
+from cloacina.processes import wait_until
 from tests.deploy.compose import ROOT
 from tests.deploy.stack import DEADLINE_S, Stack
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cloacina.embedded import EmbeddedPostgres, find_binaries, ports
-from cloacina.embedded.process import end, spawn, wait_until
 from cloacina.embedded.programs import find_valkey
+from cloacina.processes import end, spawn, wait_until
 from tests.deploy import compose, images
 from tests.deploy.compose import ROOT, Service
 

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from cloacina.dispatch import RUN
-from cloacina.embedded.process import wait_until
+from cloacina.processes import wait_until
 from tests.deploy.conftest import TENANT, Tenant
 from tests.deploy.stack import DEADLINE_S, Stack
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from cloacina.embedded.process import wait_until
+from cloacina.processes import wait_until
 from tests.deploy.compose import ROOT
 from tests.deploy.stack import DEADLINE_S, Stack
 from tests.deploy.tools import run, tool

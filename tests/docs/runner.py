@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy
 
-from cloacina.embedded.process import wait_until
+from cloacina.processes import wait_until
 from tests.docs.blocks import (
     CONSOLE,
     FILES,

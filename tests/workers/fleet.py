@@ -12,12 +12,12 @@ from uuid import UUID
 
 from cloacina.db import Database
 from cloacina.dispatch import Dispatcher
-from cloacina.embedded.process import wait_until
 from cloacina.executions import services as executions
 from cloacina.executions.services import Execution
 from cloacina.lifecycle import intake
 from cloacina.packages import services as packages
 from cloacina.packages.pack import pack
+from cloacina.processes import wait_until
 from cloacina.settings import Settings
 from cloacina.tenants.models import Tenant
 

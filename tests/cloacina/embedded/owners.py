@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cloacina.embedded.process import wait_until
+from cloacina.processes import wait_until
 
 DEADLINE_S = 20.0
 

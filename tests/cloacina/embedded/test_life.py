@@ -11,9 +11,9 @@ import pytest
 
 from cloacina.embedded import EmbeddedPostgres, EmbeddedValkey
 from cloacina.embedded.errors import AlreadyRunning, EmbeddedServerFailed
-from cloacina.embedded.process import wait_until
 from cloacina.embedded.server import EmbeddedServer
 from cloacina.errors import ConfigurationError
+from cloacina.processes import wait_until
 from tests.cloacina.embedded.owners import DEADLINE_S, is_running, owner, wait_gone
 
 BOTH = pytest.mark.parametrize("kind", [EmbeddedPostgres, EmbeddedValkey])
@@ -167,7 +167,7 @@ def test_a_thread_may_not_start_servers_because_they_would_end_with_it(data_root
 def test_the_watchdog_signals_a_process_whose_owner_was_killed() -> None:
     script = """
 import signal, subprocess, sys
-from cloacina.embedded.process import watch
+from cloacina.processes import watch
 process = subprocess.Popen(["sleep", "600"])
 watch(process.pid, signal.SIGTERM)
 print(process.pid, flush=True)

@@ -11,9 +11,9 @@ import pytest
 import redis
 
 from cloacina.embedded import EmbeddedValkey, folder, programs
-from cloacina.embedded.accounts import CANDIDATES, choose_account
 from cloacina.embedded.programs import find_valkey
 from cloacina.errors import ConfigurationError
+from cloacina.processes.accounts import CANDIDATES, choose_account
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes to another user")
 
@@ -112,7 +112,7 @@ def test_a_program_that_nobody_else_can_run_nor_copy_is_a_clear_error(closed: Pa
 @as_root
 def test_a_user_id_without_a_name_is_told_so() -> None:
     script = (
-        "import os; from cloacina.embedded.accounts import choose_account; "
+        "import os; from cloacina.processes.accounts import choose_account; "
         "os.setuid(54321); choose_account()"
     )
     done = subprocess.run(

@@ -10,10 +10,10 @@ from sqlalchemy import text
 
 from cloacina.db import Database
 from cloacina.embedded import EmbeddedPostgres
-from cloacina.embedded.process import wait_until
 from cloacina.errors import DatabaseUnavailable, Unauthorized
 from cloacina.keys import services as keys
 from cloacina.lifecycle.tenants import Removal, create_tenant, delete_tenant
+from cloacina.processes import wait_until
 from cloacina.tenants import services
 from cloacina.tenants.errors import TenantNotFound, TenantRemovalFailed
 from cloacina.tenants.models import Tenant

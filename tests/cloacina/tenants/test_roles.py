@@ -11,8 +11,8 @@ from sqlalchemy import exc, text
 
 from cloacina.db import Database
 from cloacina.embedded import EmbeddedPostgres
-from cloacina.embedded.process import wait_until
 from cloacina.lifecycle.tenants import Removal, create_tenant, delete_tenant
+from cloacina.processes import wait_until
 from cloacina.tenants.models import Tenant
 from tests.cloacina.tenants.logins import admin, login, rows
 

@@ -12,7 +12,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
-from cloacina.embedded.accounts import Account
+from cloacina.processes.accounts import Account
 
 T = TypeVar("T")
 
