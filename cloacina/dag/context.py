@@ -112,7 +112,7 @@ def parse_context(text: str, max_bytes: int) -> dict[str, Any]:
         ContextError: the text is not strict JSON (NaN and Infinity are not), nests too deep, is no
             object, or cannot be written as UTF-8.
     """
-    _refuse_size(text, max_bytes)
+    check_size(text, max_bytes)
     try:
         value = load_json(text)
     except ValueError as error:
@@ -147,11 +147,21 @@ def dump_context(context: Mapping[str, Any], max_bytes: int) -> str:
         text = dump_json(context)
     except ValueError as error:
         raise ContextError(f"the context {error}") from None
-    _refuse_size(text, max_bytes)
+    check_size(text, max_bytes)
     return text
 
 
-def _refuse_size(text: str, max_bytes: int) -> None:
+def check_size(text: str, max_bytes: int) -> None:
+    """Refuse a context that is too large.
+
+    Parameters:
+        text: its JSON text.
+        max_bytes: the size limit for the text as UTF-8, in bytes.
+
+    Raises:
+        ContextTooLarge: the text is over the limit.
+        ContextError: it cannot be written as UTF-8.
+    """
     try:
         size = len(text.encode())
     except UnicodeEncodeError:

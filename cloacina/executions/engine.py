@@ -2,23 +2,25 @@
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import exc
 
-from cloacina.dag.context import parse_context
+from cloacina.dag.context import check_size
 from cloacina.db import Database
 from cloacina.dispatch import Dispatcher
-from cloacina.errors import CloacinaError, DatabaseUnavailable
+from cloacina.errors import DatabaseUnavailable
 from cloacina.executions import claims
-from cloacina.executions.claims import Claim, Completed, Failed, Outcome
+from cloacina.executions.claims import Claim, Completed, Outcome
 from cloacina.executions.errors import LostClaim
 from cloacina.executions.graphs import GraphCache
+from cloacina.executions.outcomes import CANNOT_RUN, of_answer, of_failure
 from cloacina.packages.cache import PackageCache, import_paths
-from cloacina.packages.errors import InvalidPackage
+from cloacina.packages.errors import NotWanted
 from cloacina.packages.services import Package
-from cloacina.sandbox.errors import ChildAbandoned, ChildDied, ChildTimedOut, LoadFailed
+from cloacina.sandbox.errors import ChildAbandoned
 from cloacina.sandbox.pool import Code, Sandbox
 from cloacina.settings import Settings
 from cloacina.tenants import services as tenants
@@ -98,46 +100,20 @@ class Engine:
         """Run a task; None when the claim was lost meanwhile."""
         task = claim.task
         timeout_s = task.timeout_s or self._settings.task_timeout_s
+        still_mine = _Renewal(self._database, tenant, claim).still_mine
         try:
-            answer = self._sandbox.run(
-                self._code(tenant, claim),
-                task.id,
-                claim.input_context,
-                timeout_s,
-                _Renewal(self._database, tenant, claim).still_mine,
-            )
-            return self._judge(claim, answer)
-        except ChildTimedOut:
-            return Failed(f"timeout: the task took longer than {timeout_s:g} s and was killed")
-        except ChildAbandoned:
+            # what several tasks put out may be too much once it is merged
+            check_size(claim.input_context, self._settings.max_context_bytes)
+            code = self._code(tenant, claim, still_mine)
+            answer = self._sandbox.run(code, task.id, claim.input_context, timeout_s, still_mine)
+            return of_answer(answer, claim.input_context, self._settings.max_context_bytes)
+        except (ChildAbandoned, NotWanted):
             _log_lost(claim)
             return None
-        except ChildDied as error:
-            return Failed(f"process_died: {error.message}")
-        except LoadFailed as error:
-            return Failed(f"the package cannot be loaded: {error.message}", error.traceback)
-        except (InvalidPackage, OSError) as error:
-            return Failed(f"the package cannot be unpacked: {error}")
-
-    def _judge(self, claim: Claim, answer: dict[str, object]) -> Outcome:
-        if answer.get("ok") is True:
-            context = answer.get("context")
-            if context is None:
-                return Completed(claim.input_context)
-            try:
-                text = str(context)
-                parse_context(text, self._settings.max_context_bytes)
-            except CloacinaError as error:
-                return Failed(error.message, retryable=False)
-            return Completed(text)
-        raised = answer.get("error")
-        if not isinstance(raised, dict):
-            return Failed("process_died: the task's process sent an answer of a wrong form")
-        return Failed(
-            f"{raised.get('type')}: {raised.get('message')}",
-            str(raised.get("traceback") or ""),
-            retryable=raised.get("retryable") is True,
-        )
+        except CANNOT_RUN as error:
+            if isinstance(error, OSError):
+                log.error("tenant %s, task %s: %s", tenant.name, claim.id, error)
+            return of_failure(error, timeout_s)
 
     def _finish(
         self, tenant: Tenant, claim: Claim, outcome: Outcome, *, claim_more: bool
@@ -178,8 +154,8 @@ class Engine:
             self._dispatcher.run(tenant.id, tenant.name, claim.execution_id)
         return following
 
-    def _code(self, tenant: Tenant, claim: Claim) -> Code:
-        folder = self._cache.ensure(self._database, tenant, claim.package)
+    def _code(self, tenant: Tenant, claim: Claim, still_mine: Callable[[], bool]) -> Code:
+        folder = self._cache.ensure(self._database, tenant, claim.package, still_mine)
         return package_code(tenant, claim.package, folder)
 
 

@@ -1,17 +1,23 @@
 """Unpacked packages on a worker, by tenant and content; what they hold is read, never written."""
 
 import os
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
 from cloacina.db import Database
 from cloacina.packages.archive import remove_unpacked, unpack_archive
+from cloacina.packages.bzip2_reader import Readable
+from cloacina.packages.errors import NotWanted
 from cloacina.packages.services import Package, open_archive
 from cloacina.tenants.models import Tenant
 
 MOST_PACKAGES = 200
 """Unpacked packages that are kept; the least recently used go first."""
+
+LOOK_EVERY_S = 5.0
 
 
 class PackageCache:
@@ -24,7 +30,13 @@ class PackageCache:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def ensure(self, database: Database, tenant: Tenant, package: Package) -> Path:
+    def ensure(
+        self,
+        database: Database,
+        tenant: Tenant,
+        package: Package,
+        still_wanted: Callable[[], bool] = lambda: True,
+    ) -> Path:
         """Give the folder of a package, unpacking it where that was not done yet.
 
         Parameters:
@@ -32,8 +44,10 @@ class PackageCache:
             tenant: whose package it is; its id keeps the tenants' folders apart, also a re-created
                 tenant's from its own.
             package: the package.
+            still_wanted: asked every few seconds, since a large package takes its time.
 
         Raises:
+            NotWanted: the answer was no; nothing is left behind.
             InvalidPackage: the stored archive is none.
             OSError: the folder cannot be written.
         """
@@ -47,7 +61,7 @@ class PackageCache:
                 open_archive(session, package.id) as archive,
                 suppress(FileExistsError),
             ):
-                unpack_archive(archive, folder)
+                unpack_archive(_Attended(archive, still_wanted), folder)
             self._drop_the_oldest()
         return folder
 
@@ -67,6 +81,22 @@ class PackageCache:
             with suppress(FileNotFoundError):
                 found.append((folder.stat().st_mtime, folder))
         return sorted(found)
+
+
+class _Attended:
+    """An archive whose reader looks up now and then."""
+
+    def __init__(self, archive: Readable, still_wanted: Callable[[], bool]) -> None:
+        self._archive = archive
+        self._still_wanted = still_wanted
+        self._next_look = time.monotonic() + LOOK_EVERY_S
+
+    def read(self, size: int, /) -> bytes:
+        if time.monotonic() >= self._next_look:
+            if not self._still_wanted():
+                raise NotWanted
+            self._next_look = time.monotonic() + LOOK_EVERY_S
+        return self._archive.read(size)
 
 
 def import_paths(folder: Path) -> tuple[Path, ...]:

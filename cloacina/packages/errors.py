@@ -1,6 +1,6 @@
 """What can be wrong with a package."""
 
-from cloacina.errors import Conflict, InvalidInput, NotFound
+from cloacina.errors import CloacinaError, Conflict, InvalidInput, NotFound
 
 _MOST_PROBLEMS = 20
 _LONGEST_PLACE = 200
@@ -40,6 +40,12 @@ class WorkflowPaused(Conflict):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"workflow '{name}' is paused; resume it first")
+
+
+class NotWanted(CloacinaError):
+    """The package was not unpacked, since nobody waits for it any more."""
+
+    code = "not_wanted"
 
 
 class Problems:

@@ -22,6 +22,8 @@ from cloacina.sandbox.errors import ChildAbandoned, ChildDied, ChildTimedOut
 
 LARGEST_FRAME = 64 * 1024 * 1024
 LOOK_EVERY_S = 5.0
+# a process that ends closes its socket a little before it can be asked how it ended
+_LAST_BREATH_S = 1.0
 _LENGTH = struct.Struct(">I")
 
 
@@ -76,40 +78,55 @@ class Child:
             ChildAbandoned: the answer is not wanted any more.
             ChildDied: the process ended, or sent what is no frame.
         """
-        deadline = time.monotonic() + timeout_s
-        wait = _Wait(self._socket, deadline, still_wanted)
+        wait = _Wait(self._socket, time.monotonic() + timeout_s, still_wanted)
         try:
-            payload = json.dumps(request).encode()
-            wait.send(_LENGTH.pack(len(payload)) + payload)
-            (length,) = _LENGTH.unpack(wait.receive(_LENGTH.size))
-            if length > LARGEST_FRAME:
-                raise ChildDied("the task's process sent more than it may")
-            answer = json.loads(wait.receive(length))
-        except (OSError, ValueError, RecursionError):
+            answer = self._exchange(wait, json.dumps(request).encode())
+        except OSError:
+            epitaph = self._epitaph()
             self.kill()
-            raise ChildDied(self._epitaph()) from None
+            raise ChildDied(epitaph) from None
         except BaseException:
             # whatever stopped the wait, nobody will ever read the answer
             self.kill()
             raise
-        if not isinstance(answer, dict):
-            self.kill()
-            raise ChildDied("the task's process sent an answer of a wrong form")
         self.last_used = time.monotonic()
+        return answer
+
+    def _exchange(self, wait: "_Wait", payload: bytes) -> dict[str, Any]:
+        wait.send(_LENGTH.pack(len(payload)) + payload)
+        (length,) = _LENGTH.unpack(wait.receive(_LENGTH.size))
+        if length > LARGEST_FRAME:
+            raise ChildDied("the process that ran the code sent more than it may")
+        try:
+            answer = json.loads(wait.receive(length))
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            raise ChildDied("the process that ran the code sent an answer of a wrong form")
         return answer
 
     def is_alive(self) -> bool:
         """Say whether the process still runs."""
         return self._process.poll() is None
 
-    def tidy(self) -> None:
-        """Empty the scratch folder between two tasks."""
-        for entry in self._scratch.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                with contextlib.suppress(OSError):
+    def tidy(self) -> bool:
+        """Empty the scratch folder between two tasks.
+
+        Returns:
+            False when the code has made that impossible: the child must not be used again.
+        """
+        try:
+            # the code may have put a link to somewhere else in its place
+            if self._scratch.is_symlink():
+                return False
+            for entry in self._scratch.iterdir():
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                else:
                     entry.unlink()
+        except OSError:
+            return False
+        return True
 
     def kill(self) -> None:
         """End the process and its whole group, and remove its scratch folder."""
@@ -120,10 +137,14 @@ class Child:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _epitaph(self) -> str:
-        code = self._process.returncode
-        if code is not None and code < 0 and code != -signal.SIGKILL:
-            return f"the task's process was ended by {signal.Signals(-code).name}"
-        return "the task's process ended before it answered"
+        """Say how the process ended, whose end of the socket is closed."""
+        try:
+            code = self._process.wait(_LAST_BREATH_S)
+        except subprocess.TimeoutExpired:
+            return "the process that ran the code closed its channel"
+        how = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
+        why = ", perhaps for want of memory" if code == -signal.SIGKILL else ""
+        return f"the process that ran the code ended {how} before it answered{why}"
 
 
 class _Wait:

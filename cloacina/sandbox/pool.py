@@ -12,7 +12,7 @@ from uuid import UUID
 
 import cloaca
 from cloacina.sandbox.child import Child
-from cloacina.sandbox.errors import ChildDied, LoadFailed
+from cloacina.sandbox.errors import ChildDied, ChildTimedOut, LoadFailed
 
 MOST_IDLE = 8
 IDLE_S = 300
@@ -64,7 +64,7 @@ class Sandbox:
             LoadFailed: the code raised, or registered no workflow that can be used.
             ChildError: the process died or took too long.
         """
-        child, definition = self._start(code)
+        child, definition = self._start(code, lambda: True)
         self._keep(code, child)
         return definition
 
@@ -82,8 +82,8 @@ class Sandbox:
             code: the package.
             task_id: the task.
             context: its input, as JSON text.
-            timeout_s: seconds until it is killed.
-            still_wanted: asked every few seconds; False kills it.
+            timeout_s: seconds until it is killed; loading the package does not count.
+            still_wanted: asked every few seconds, also while the package is loaded; False kills it.
 
         Returns:
             The child's answer.
@@ -96,11 +96,10 @@ class Sandbox:
         if child is None or not child.is_alive():
             if child is not None:
                 child.kill()
-            child, _ = self._start(code)
+            child, _ = self._start(code, still_wanted)
         answer = child.ask(
             {"op": "run", "task": task_id, "context": context}, timeout_s, still_wanted
         )
-        child.tidy()
         self._keep(code, child)
         return answer
 
@@ -110,33 +109,34 @@ class Sandbox:
             child.kill()
         self._idle.clear()
 
-    def _start(self, code: Code) -> tuple[Child, dict[str, Any]]:
+    def _start(self, code: Code, still_wanted: Callable[[], bool]) -> tuple[Child, dict[str, Any]]:
         scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=self._root))
         child = Child(self._sdk, scratch, self._variables)
-        answer = child.ask(
-            {
-                "op": "load",
-                "tenant": code.tenant,
-                "package": code.package,
-                "workflow": code.workflow,
-                "entry_module": code.entry_module,
-                "paths": [str(path) for path in code.paths],
-            },
-            LOAD_TIMEOUT_S,
-        )
+        request = {
+            "op": "load",
+            "tenant": code.tenant,
+            "package": code.package,
+            "workflow": code.workflow,
+            "entry_module": code.entry_module,
+            "paths": [str(path) for path in code.paths],
+        }
+        try:
+            answer = child.ask(request, LOAD_TIMEOUT_S, still_wanted)
+        except ChildTimedOut:
+            message = f"importing {code.entry_module} took longer than {LOAD_TIMEOUT_S} s"
+            raise LoadFailed({"type": "TimeoutError", "message": message}) from None
         definition = answer.get("definition")
         if answer.get("ok") is not True or not isinstance(definition, dict):
             child.kill()
             error = answer.get("error")
             if not isinstance(error, dict):
-                raise ChildDied("the package's process sent an answer of a wrong form")
+                raise ChildDied("the process that ran the code sent an answer of a wrong form")
             raise LoadFailed(error)
-        child.tidy()
         return child, definition
 
     def _keep(self, code: Code, child: Child) -> None:
         key = (code.tenant_id, code.content_hash)
-        if key in self._idle:
+        if key in self._idle or not child.tidy():
             child.kill()
             return
         self._idle[key] = child

@@ -1,0 +1,332 @@
+"""Children: used again, killed with all that is theirs, told apart by tenant and version."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cloacina.processes import wait_until
+from cloacina.sandbox.errors import ChildAbandoned, ChildDied, ChildTimedOut, LoadFailed
+from cloacina.sandbox.pool import Sandbox
+from tests.cloacina.embedded.owners import is_running, owner, wait_gone
+from tests.cloacina.sandbox.codes import ACME, GLOBEX, finding, result, run, write_code
+
+PID = finding("os.getpid()")
+# tells its own process and one below it, then never ends
+HANGS = """
+import os, pathlib, subprocess, time
+@cloaca.task()
+def it(context):
+    below = subprocess.Popen(["/bin/sleep", "1000"])
+    pathlib.Path(context["pids"] + ".new").write_text(f"{os.getpid()} {below.pid}")
+    os.rename(context["pids"] + ".new", context["pids"])
+    time.sleep(1000)
+"""
+
+
+def body(lines: str) -> str:
+    """Declare a task `it` with these lines, and `pid` beside it."""
+    indented = "".join(f"    {line}\n" for line in lines.strip().split("\n"))
+    return (
+        "import json, os, pathlib, shutil, signal, struct, sys, time\n"
+        f"@cloaca.task()\ndef it(context):\n{indented}" + finding("os.getpid()", task_id="pid")
+    )
+
+
+def is_there(pids: Path) -> Callable[[], bool]:
+    """Say, each time it is asked, whether a task's answer is wanted: until its pids are there."""
+    return lambda: not pids.exists()
+
+
+def read_pids(pids: Path) -> list[int]:
+    return [int(pid) for pid in pids.read_text().split()]
+
+
+def test_a_child_runs_its_packages_next_tasks_too(sandbox: Sandbox, tmp_path: Path) -> None:
+    code = write_code(tmp_path, "uses = []\n" + finding("(uses.append(1), len(uses))[1]"))
+    assert [result(sandbox, code) for _ in range(3)] == [1, 2, 3]
+
+
+def test_the_child_that_a_build_loaded_runs_the_first_task(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    code = write_code(tmp_path, PID)
+    definition = sandbox.load(code)
+    assert [task["id"] for task in definition["tasks"]] == ["it"]
+    (child,) = sandbox._idle.values()
+    assert result(sandbox, code) == child._process.pid
+
+
+def test_tenants_and_versions_never_share_a_child(sandbox: Sandbox, tmp_path: Path) -> None:
+    codes = [
+        write_code(tmp_path / "a", PID, tenant_id=ACME),
+        write_code(tmp_path / "b", PID, tenant_id=GLOBEX),
+        write_code(tmp_path / "c", PID, tenant_id=ACME, content_hash="two"),
+    ]
+    first = [result(sandbox, code) for code in codes]
+    assert len(set(first)) == 3
+    assert [result(sandbox, code) for code in codes] == first
+
+
+def test_a_task_that_raises_says_where_and_its_child_goes_on(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    code = write_code(tmp_path, body("raise KeyError('region')"))
+    pid = result(sandbox, code, "pid")
+    answer = run(sandbox, code)
+    assert answer["ok"] is False
+    assert answer["error"]["type"] == "KeyError"
+    assert 'File "demo/tasks.py", line' in answer["error"]["traceback"]
+    assert str(tmp_path) not in answer["error"]["traceback"]
+    assert result(sandbox, code, "pid") == pid
+
+
+def test_a_task_that_takes_too_long_is_killed_with_all_that_it_started(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    code, pids = write_code(tmp_path, HANGS), tmp_path / "pids"
+    with pytest.raises(ChildTimedOut):
+        run(sandbox, code, "it", 1, pids=str(pids))
+    wait_gone(*read_pids(pids))
+    assert sandbox._idle == {}
+
+
+def test_a_task_whose_result_nobody_wants_is_killed_with_all_that_it_started(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloacina.sandbox.child.LOOK_EVERY_S", 0.05)
+    code, pids = write_code(tmp_path, HANGS), tmp_path / "pids"
+    with pytest.raises(ChildAbandoned):
+        run(sandbox, code, "it", 60, is_there(pids), pids=str(pids))
+    wait_gone(*read_pids(pids))
+
+
+def test_a_worker_that_breaks_while_it_waits_leaves_nothing_running(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloacina.sandbox.child.LOOK_EVERY_S", 0.05)
+    code, pids = write_code(tmp_path, HANGS), tmp_path / "pids"
+
+    def breaks() -> bool:
+        if pids.exists():
+            raise RuntimeError("the database refused")
+        return True
+
+    with pytest.raises(RuntimeError, match="the database refused"):
+        run(sandbox, code, "it", 60, breaks, pids=str(pids))
+    wait_gone(*read_pids(pids))
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("os._exit(0)", "ended with exit code 0 before it answered"),
+        ("os._exit(3)", "ended with exit code 3 before it answered"),
+        ("os.abort()", "ended by SIGABRT before it answered"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "ended by SIGSEGV before it answered"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "by SIGKILL .* perhaps for want of memory"),
+        ("os.close(int(sys.argv[1])); time.sleep(60)", "closed its channel"),
+    ],
+)
+def test_a_process_that_ends_says_how_and_the_next_task_has_another(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, text: str
+) -> None:
+    monkeypatch.setattr("cloacina.sandbox.child._LAST_BREATH_S", 0.5)
+    code = write_code(tmp_path, body(line))
+    pid = result(sandbox, code, "pid")
+    with pytest.raises(ChildDied, match=text):
+        run(sandbox, code)
+    assert not is_running(pid)
+    assert result(sandbox, code, "pid") != pid
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (r"b'\xff\xff\xff\xff'", "sent more than it may"),
+        (r"struct.pack('>I', 3) + b'no!'", "wrong form"),
+        (r"struct.pack('>I', 4) + b'null'", "wrong form"),
+        (r"struct.pack('>I', 2) + b'\xff\xfe'", "wrong form"),
+        (r"struct.pack('>I', 200_000) + b'[' * 200_000", "wrong form"),
+        (r"struct.pack('>I', 0)", "wrong form"),
+    ],
+)
+def test_garbage_on_the_channel_ends_the_child_and_no_more(
+    sandbox: Sandbox, tmp_path: Path, data: str, text: str
+) -> None:
+    code = write_code(tmp_path, body(f"os.write(int(sys.argv[1]), {data})\ntime.sleep(60)"))
+    pid = result(sandbox, code, "pid")
+    with pytest.raises(ChildDied, match=text):
+        run(sandbox, code)
+    assert not is_running(pid)
+    assert result(sandbox, code, "pid") != pid
+
+
+def test_half_an_answer_is_none(sandbox: Sandbox, tmp_path: Path) -> None:
+    half = r"os.write(int(sys.argv[1]), struct.pack('>I', 100) + b'{'); os._exit(0)"
+    with pytest.raises(ChildDied, match="ended with exit code 0"):
+        run(sandbox, write_code(tmp_path, body(half)))
+
+
+def test_a_child_that_died_while_it_was_idle_is_replaced(sandbox: Sandbox, tmp_path: Path) -> None:
+    code = write_code(tmp_path, PID)
+    pid = result(sandbox, code)
+    os.kill(pid, signal.SIGKILL)
+    wait_gone(pid)
+    assert result(sandbox, code) != pid
+
+
+def test_nothing_stays_in_the_scratch_folder(sandbox: Sandbox, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").touch()
+    leaves = f"""
+pathlib.Path("file").touch()
+pathlib.Path(".hidden").touch()
+pathlib.Path("folder/below").mkdir(parents=True)
+pathlib.Path("folder/below/file").touch()
+os.symlink({str(outside)!r}, "link")
+"""
+    code = write_code(tmp_path, body(leaves) + finding("os.listdir('.')", task_id="left"))
+    assert run(sandbox, code)["ok"]
+    assert result(sandbox, code, "left") == []
+    assert (outside / "precious").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "shutil.rmtree(os.getcwd())",
+        "shutil.rmtree(os.getcwd()); open(os.environ['HOME'], 'w').close()",
+        "shutil.rmtree(os.getcwd()); os.symlink(context['outside'], os.environ['HOME'])",
+    ],
+)
+def test_a_task_that_spoils_its_scratch_folder_is_done_and_its_child_thrown_away(
+    sandbox: Sandbox, tmp_path: Path, line: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").touch()
+    code = write_code(tmp_path, body(line + "\ncontext.set('found', os.getpid())\nreturn context"))
+    pid = result(sandbox, code, outside=str(outside))
+    assert (outside / "precious").exists()
+    assert not is_running(pid)
+    assert result(sandbox, code, "pid") != pid
+    for left in sandbox._root.glob("scratch-*"):
+        # what is in a folder's place is no folder that could be removed
+        if not left.is_dir() or left.is_symlink():
+            left.unlink()
+
+
+def test_code_that_cannot_be_imported_is_refused_with_its_own_lines(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    code = write_code(tmp_path, "import not_there\n")
+    for refuse in (lambda: sandbox.load(code), lambda: run(sandbox, code)):
+        with pytest.raises(LoadFailed, match="No module named 'not_there'") as caught:
+            refuse()
+        assert 'File "demo/tasks.py", line 2' in caught.value.traceback
+        assert str(tmp_path) not in caught.value.traceback
+    assert sandbox._idle == {}
+
+
+def test_code_that_ends_the_process_while_it_is_imported_is_refused(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    with pytest.raises(ChildDied, match="exit code 7"):
+        sandbox.load(write_code(tmp_path, "import os\nos._exit(7)\n"))
+
+
+def test_code_that_takes_too_long_to_import_is_refused(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloacina.sandbox.pool.LOAD_TIMEOUT_S", 0.3)
+    code = write_code(tmp_path, "import time\ntime.sleep(60)\n")
+    for refuse in (lambda: sandbox.load(code), lambda: run(sandbox, code)):
+        with pytest.raises(LoadFailed, match=r"importing demo.tasks took longer than 0.3 s"):
+            refuse()
+
+
+def test_a_claim_is_held_on_to_while_the_code_is_imported(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloacina.sandbox.child.LOOK_EVERY_S", 0.05)
+    slow = "import pathlib, time\nwhile not pathlib.Path('/nothing').exists(): time.sleep(0.01)\n"
+    asked: list[int] = []
+
+    def still_wanted() -> bool:
+        asked.append(1)
+        return len(asked) < 4
+
+    with pytest.raises(ChildAbandoned):
+        run(sandbox, write_code(tmp_path, slow), "it", 60, still_wanted)
+    assert len(asked) == 4
+
+
+def test_large_contexts_go_both_ways(sandbox: Sandbox, tmp_path: Path) -> None:
+    text = "ünïcode ☃ " * 300_000
+    code = write_code(tmp_path, finding("context['text'] * 2"))
+    assert result(sandbox, code, text=text) == text * 2
+
+
+def test_only_so_many_idle_children_are_kept(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloacina.sandbox.pool.MOST_IDLE", 2)
+    codes = [write_code(tmp_path, PID, content_hash=str(number)) for number in range(4)]
+    pids = [result(sandbox, code) for code in codes]
+    assert [is_running(pid) for pid in pids] == [False, False, True, True]
+    # used again, the third is the youngest
+    result(sandbox, codes[2])
+    result(sandbox, codes[0])
+    assert [is_running(pid) for pid in pids] == [False, False, True, False]
+
+
+def test_children_that_nobody_used_for_long_end(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = result(sandbox, write_code(tmp_path, PID))
+    monkeypatch.setattr("cloacina.sandbox.pool.IDLE_S", -1)
+    result(sandbox, write_code(tmp_path, PID, content_hash="two"))
+    assert not is_running(old)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the death signal")
+def test_a_child_ends_with_the_slot_that_it_belongs_to(tmp_path: Path) -> None:
+    code, pids = write_code(tmp_path, HANGS), tmp_path / "pids"
+    with owner(SLOT, tmp_path, str(code.paths[0]), pids) as (slot, _):
+        assert wait_until(pids.exists, 20)
+        child, _below = read_pids(pids)
+        assert is_running(child)
+        slot.kill()
+        wait_gone(child)
+    os.kill(_below, signal.SIGKILL)
+
+
+SLOT = """
+import json, pathlib, sys
+from cloacina.sandbox.pool import Code, Sandbox
+from uuid import UUID
+root, path, pids = sys.argv[1:]
+code = Code(UUID(int=1), "one", "acme", "demo", "flow", "demo.tasks", (pathlib.Path(path),))
+print("runs", flush=True)
+Sandbox(pathlib.Path(root)).run(code, "it", json.dumps({"pids": pids}), 60, lambda: True)
+"""
+
+
+def test_answers_are_json_as_the_child_wrote_it(sandbox: Sandbox, tmp_path: Path) -> None:
+    code = write_code(tmp_path, body("context.set('z', 1); context.set('a', None)\nreturn context"))
+    answer = run(sandbox, code, "it", given=[1.5, "☃"])
+    assert list(json.loads(answer["context"]).items()) == [
+        ("given", [1.5, "☃"]),
+        ("z", 1),
+        ("a", None),
+    ]
+    assert run(sandbox, write_code(tmp_path / "x", body("return None"), content_hash="x")) == {
+        "ok": True,
+        "context": None,
+    }
