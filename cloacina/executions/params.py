@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cloacina.dag.errors import InvalidWorkflow
 from cloacina.executions.errors import WorkflowInputInvalid
 
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
@@ -14,6 +15,30 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "null": (type(None),),
 }
+
+
+def check_slots(slots: object) -> None:
+    """Refuse params that could not be used later; they come from a tenant's process.
+
+    Raises:
+        InvalidWorkflow: they are not a list of objects as `cloaca/params.py` makes them.
+    """
+    if not isinstance(slots, list) or not all(_is_slot(slot) for slot in slots):
+        raise InvalidWorkflow(
+            "Workflow: its params must be a list of objects with the keys name, schema, required"
+        )
+
+
+def _is_slot(slot: object) -> bool:
+    if not isinstance(slot, dict) or not isinstance(slot.get("schema"), dict):
+        return False
+    declared = slot["schema"].get("type", [])
+    kinds = declared if isinstance(declared, list) else [declared]
+    return (
+        isinstance(slot.get("name"), str)
+        and isinstance(slot.get("required"), bool)
+        and all(isinstance(kind, str) for kind in kinds)
+    )
 
 
 def with_defaults(slots: Sequence[Mapping[str, Any]], context: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from cloacina.executions import claims
 from cloacina.executions.engine import package_code
 from cloacina.executions.graphs import GraphCache
 from cloacina.executions.models import ExecutionRow, TaskRow
+from cloacina.executions.params import check_slots
 from cloacina.packages import builds
 from cloacina.packages.builds import Build
 from cloacina.packages.cache import PackageCache
@@ -124,6 +125,9 @@ def _build_next(database: Database, sandbox: Sandbox, cache: PackageCache, tenan
 
 def _checked_graph(definition: dict[str, object]) -> Graph:
     graph = Graph.from_definition(definition)
+    check_slots(definition.get("params"))
+    if not isinstance(definition.get("description"), str | None):
+        raise InvalidWorkflow("Workflow: its description must be a text")
     triggers = definition.get("triggers")
     if triggers:
         raise InvalidWorkflow(

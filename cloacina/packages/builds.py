@@ -17,6 +17,7 @@ BUILD_LEASE_S = 120
 """Seconds; more than unpacking and importing may take together, so it is never renewed."""
 
 _LONGEST_ERROR = 60_000
+_LONGEST_DESCRIPTION = 10_000
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,9 @@ def succeed(
     row.build_error = row.build_token = row.build_lease_until = None
     row.definition = json.dumps(definition)
     row.workflow_version = workflow_version
-    if row.description is None:
-        row.description = definition.get("description")
+    description = definition.get("description")
+    if row.description is None and description is not None:
+        row.description = storable(description, _LONGEST_DESCRIPTION)
     if active is None:
         _activate(session, row)
     elif active.upload_order < row.upload_order:
