@@ -13,6 +13,8 @@ from cloacina.lifecycle import installation
 from cloacina.lifecycle.tenants import create_tenant
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import Tenant
+from tests.cloacina.slots import Desk, open_slot
+from workers.slot import Slot
 
 OLDER = {f"postgresql-{postgres_major(program)}": program for program in find_older_binaries()}
 NONE_OLDER = pytest.param(
@@ -81,3 +83,20 @@ def empty_tenant(either_database: Database, either_tenant: Tenant) -> Tenant:
         for table in reversed(TenantBase.metadata.sorted_tables):
             session.execute(table.delete())
     return either_tenant
+
+
+@pytest.fixture(scope="module")
+def slot(
+    either_database: Database, broker_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Slot]:
+    """A slot of a worker, in this process."""
+    with open_slot(either_database, broker_url, tmp_path_factory.mktemp("home")) as slot:
+        yield slot
+
+
+@pytest.fixture
+def desk(slot: Slot, empty_tenant: Tenant, broker_url: str) -> Iterator[Desk]:
+    """A tenant with nothing in its tables, and the slot that serves it."""
+    desk = Desk(slot, empty_tenant, broker_url)
+    yield desk
+    desk.close()
