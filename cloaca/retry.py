@@ -203,8 +203,10 @@ class RetryPolicy:
     def definition(self) -> dict[str, Any]:
         """Give the policy as the server reads it."""
         exponential = self.backoff.kind == "exponential"
+        # The server decides after a timeout or a crash, where there is no exception to look at.
+        attempts = 1 if self.condition.kind == "never" else self.max_attempts
         return {
-            "max_attempts": max(1, self.max_attempts),
+            "max_attempts": max(1, attempts),
             # The server's exponential backoff has one factor; the constant one goes in here.
             "initial_delay_s": self.initial_delay * (self.backoff.multiplier if exponential else 1),
             "max_delay_s": self.max_delay,
