@@ -181,6 +181,10 @@ class _Table:
     def get(self, key: str, kind: type[T]) -> T | None:
         """Give a key's value, or None where it is missing or of another type."""
         value = self._values.get(key)
+        if isinstance(value, str) and "\0" in value:
+            # no text of a database can hold it
+            self.problem(key, "holds a NUL character; remove it")
+            return None
         if value is None or type(value) is kind:  # exactly: a bool is no whole number here
             return value
         self.problem(key, f"must be {_TYPE_NAMES[kind]}")

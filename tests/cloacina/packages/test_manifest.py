@@ -48,6 +48,7 @@ def test_what_is_left_out_has_its_default():
         ({"name": '"a/b"'}, "[package] name 'a/b' is not a package name"),
         ({"name": '"a\\n"'}, "[package] name 'a\\n' is not a package name"),
         ({"name": f'"{"a" * 200}"'}, "longer than 200 characters"),
+        ({"description": '"a\\u0000b"'}, "[metadata] description holds a NUL character"),
         ({"version": ""}, "[package] version is missing"),
         ({"version": "1.0"}, "[package] version must be a text"),
         ({"homepage": '"x"'}, "[package] homepage is not a known key; known are extension, int"),
