@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from cloacina import logs
 from cloacina.db import Database
+from cloacina.errors import DatabaseUnavailable
 from cloacina.tenants import services as tenants
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,9 @@ def tenant_queue(tenant_name: str) -> Queue:
 
 def sign(key: bytes, task: str, tenant_id: str, execution_id: str) -> str:
     """Give the signature of a hint, in hex."""
-    return hmac.new(key, f"{task}\n{tenant_id}\n{execution_id}".encode(), sha256).hexdigest()
+    signed = f"{task}\n{tenant_id}\n{execution_id}"
+    # a forged hint may hold what UTF-8 has no bytes for
+    return hmac.new(key, signed.encode(errors="backslashreplace"), sha256).hexdigest()
 
 
 class Dispatcher:
@@ -120,8 +123,8 @@ class Dispatcher:
         return True
 
     def _publish(self, task: str, tenant_id: UUID, tenant_name: str, execution_id: str) -> bool:
-        signature = sign(self.hint_key(), task, str(tenant_id), execution_id)
         try:
+            signature = sign(self.hint_key(), task, str(tenant_id), execution_id)
             with self._app.producer_pool.acquire(block=True) as producer:
                 if producer.channel.client.llen(queue_name(tenant_name)) >= MOST_WAITING:
                     return True
@@ -136,6 +139,10 @@ class Dispatcher:
         except _BROKER_ERRORS as error:
             # the tenant's wake-up covers it
             log.warning("no hint for tenant %s: the broker is away (%s)", tenant_name, error)
+            return False
+        except DatabaseUnavailable:
+            # what the hint is for is committed: its sender must not be told that it failed
+            log.warning("no hint for tenant %s: the database is away", tenant_name)
             return False
         return True
 

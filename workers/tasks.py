@@ -68,4 +68,5 @@ def _work(name: str, tenant: Tenant, execution_id: UUID | None) -> None:
 def _is_genuine(name: str, tenant_id: str, execution_id: str, signature: str) -> bool:
     key = process.slot().dispatcher.hint_key()
     expected = dispatch.sign(key, name, tenant_id, execution_id)
-    return hmac.compare_digest(expected, str(signature))
+    # as bytes: a forged one may hold other characters than ASCII
+    return hmac.compare_digest(expected.encode(), str(signature).encode(errors="replace"))

@@ -1,76 +1,95 @@
-"""Workers report for duty, are listed while they do, and sign off."""
+"""Workers on duty."""
 
 from uuid import uuid4
 
-from sqlalchemy import update
+import pytest
+from sqlalchemy import func, select, update
 
 from cloacina.db import Database, after
 from cloacina.fleet import services as fleet
 from cloacina.fleet.models import WorkerRow
-from cloacina.fleet.services import Worker
+from cloacina.fleet.services import GONE_S, Worker
 
 
-def a_worker(name: str, *tenants: str) -> Worker:
+def worker(name: str, *tenant_names: str, in_flight: int = 0) -> Worker:
     return Worker(
         id=uuid4(),
         name=name,
-        tenant_names=tenants,
+        tenant_names=tenant_names,
         concurrency=4,
-        in_flight=1,
+        in_flight=in_flight,
         seconds_since_heartbeat=0,
     )
 
 
-def live_names(database: Database) -> list[str]:
-    with database.platform() as session:
-        return [worker.name for worker in fleet.list_live(session)]
-
-
 def beat(database: Database, *workers: Worker) -> None:
     with database.platform() as session:
-        for worker in workers:
-            fleet.beat(session, worker)
+        for each in workers:
+            fleet.beat(session, each)
 
 
-def silence(database: Database, worker: Worker, seconds: float) -> None:
+def live(database: Database) -> list[Worker]:
+    with database.platform() as session:
+        return list(fleet.list_live(session))
+
+
+def be_silent_for(database: Database, silent: Worker, seconds: float) -> None:
     with database.platform() as session:
         session.execute(
-            update(WorkerRow).where(WorkerRow.id == worker.id).values(heartbeat_at=after(-seconds))
+            update(WorkerRow).where(WorkerRow.id == silent.id).values(heartbeat_at=after(-seconds)),
+            execution_options={"synchronize_session": False},
         )
 
 
-def test_a_worker_that_reports_is_listed_as_it_reported(either_database: Database) -> None:
-    worker = a_worker("first", "acme", "globex")
-    beat(either_database, worker, worker)
-
+@pytest.fixture(autouse=True)
+def nobody(either_database: Database) -> None:
     with either_database.platform() as session:
-        (found,) = [one for one in fleet.list_live(session) if one.id == worker.id]
-
-    assert (found.tenant_names, found.concurrency, found.in_flight) == (("acme", "globex"), 4, 1)
-    assert 0 <= found.seconds_since_heartbeat < fleet.GONE_S
+        session.query(WorkerRow).delete()
 
 
-def test_a_silent_worker_is_not_listed_and_in_the_end_forgotten(
+def test_workers_that_report_are_on_duty_by_name(either_database: Database) -> None:
+    second, first = worker("b", "acme", "globex"), worker("a", in_flight=3)
+    beat(either_database, second, first)
+    found = live(either_database)
+    assert [(each.id, each.name) for each in found] == [(first.id, "a"), (second.id, "b")]
+    assert [each.tenant_names for each in found] == [(), ("acme", "globex")]
+    assert [each.in_flight for each in found] == [3, 0]
+    assert all(0 <= each.seconds_since_heartbeat < 5 for each in found)
+
+
+def test_a_worker_that_reports_again_is_the_same_one(either_database: Database) -> None:
+    one = worker("a")
+    beat(either_database, one)
+    be_silent_for(either_database, one, 10)
+    (found,) = live(either_database)
+    assert found.seconds_since_heartbeat == pytest.approx(10, abs=2)
+    beat(either_database, one)
+    (found,) = live(either_database)
+    assert found.seconds_since_heartbeat < 5
+
+
+def test_a_silent_worker_is_on_duty_no_more_and_in_time_forgotten(
     either_database: Database,
 ) -> None:
-    silent, gone = a_worker("silent"), a_worker("gone")
-    beat(either_database, silent, gone)
-    silence(either_database, silent, 2 * fleet.GONE_S)
-    silence(either_database, gone, 20 * fleet.GONE_S)
-    assert not {"silent", "gone"} & set(live_names(either_database))
+    silent, loud = worker("a"), worker("b")
+    beat(either_database, silent, loud)
+    be_silent_for(either_database, silent, GONE_S + 1)
+    assert [each.id for each in live(either_database)] == [loud.id]
 
-    with either_database.platform() as session:
-        fleet.forget_gone(session)
-        assert session.get(WorkerRow, silent.id) is not None
-        assert session.get(WorkerRow, gone.id) is None
+    def count_after_clearing() -> int:
+        with either_database.platform() as session:
+            fleet.forget_gone(session)
+            return session.scalars(select(func.count()).select_from(WorkerRow)).one()
 
-    beat(either_database, silent)
-    assert "silent" in live_names(either_database)
+    assert count_after_clearing() == 2
+    be_silent_for(either_database, silent, 10 * GONE_S + 1)
+    assert count_after_clearing() == 1
 
 
 def test_a_worker_that_signs_off_is_gone_at_once(either_database: Database) -> None:
-    worker = a_worker("leaving")
-    beat(either_database, worker)
+    one = worker("a")
+    beat(either_database, one)
     with either_database.platform() as session:
-        fleet.leave(session, worker.id)
-    assert "leaving" not in live_names(either_database)
+        fleet.leave(session, one.id)
+        fleet.leave(session, uuid4())
+    assert live(either_database) == []
