@@ -50,7 +50,9 @@ class Fleet:
         """Start a process of ours; `changes` are further variables."""
         environ = os.environ | self.settings.environment() | changes
         with self.log_path.open("ab") as log:
-            process = subprocess.Popen([sys.executable, "-m", module], env=environ, stderr=log)
+            process = subprocess.Popen(
+                [sys.executable, "-m", module], env=environ, stdout=log, stderr=log
+            )
         self.processes.append(process)
         return process
 

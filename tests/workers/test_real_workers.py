@@ -3,7 +3,6 @@
 import signal
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,36 +16,7 @@ from cloacina.lifecycle import installation
 from cloacina.lifecycle.tenants import create_tenant, delete_tenant
 from cloacina.settings import Settings
 from tests.workers.fleet import Engineer, Fleet, descendants, is_running, wait_for
-
-CHAIN = """
-import cloaca
-
-@cloaca.task()
-def one(context):
-    context.set("seen", ["one"])
-    return context
-
-@cloaca.task(dependencies=["one"])
-def two(context):
-    context.set("seen", context["seen"] + ["two"])
-    return context
-"""
-
-WAITS = """
-import os, pathlib, time
-import cloaca
-
-@cloaca.task(retry_attempts=1)
-def wait(context):
-    folder = pathlib.Path(context["folder"])
-    with (folder / "begun").open("a") as begun:
-        begun.write(f"{os.getpid()}\\n")
-    while not (folder / "go").exists():
-        time.sleep(0.05)
-    context.set("done", True)
-    (folder / "ended").touch()
-    return context
-"""
+from tests.workers.modules import CHAIN, WAITS
 
 READS_ENVIRONMENT = """
 import os
@@ -58,46 +28,6 @@ def look(context):
     context.set("greeting", cloaca.var("GREETING"))
     return context
 """
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Iterator[EmbeddedValkey]:
-    """A broker that these tests may stop."""
-    with EmbeddedValkey(data_root / "workers-valkey") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def fleet(
-    database: Database,
-    empty_database_url: str,
-    broker: EmbeddedValkey,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Fleet]:
-    """One worker and one scheduler."""
-    settings = Settings(
-        home=tmp_path_factory.mktemp("home"),
-        database_url=empty_database_url,
-        broker_url=broker.url,
-        concurrency=2,
-    )
-    fleet = Fleet(settings)
-    fleet.start("workers", CLOACINA_VAR_GREETING="hello")
-    fleet.start("workers.scheduler")
-    yield fleet
-    fleet.stop()
-
-
-@pytest.fixture
-def dispatcher(database: Database, broker: EmbeddedValkey) -> Dispatcher:
-    """The API's way to the broker."""
-    return Dispatcher(database, broker.url)
-
-
-@pytest.fixture
-def engineer(database: Database, dispatcher: Dispatcher, tenant_name: str) -> Engineer:
-    """An engineer of a tenant that was created just now."""
-    return Engineer(database, dispatcher, create_tenant(database, tenant_name))
 
 
 @pytest.mark.usefixtures("fleet")

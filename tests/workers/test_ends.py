@@ -1,0 +1,170 @@
+"""Slots and workers that are ended, softly and not, and hints that nobody meant."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import redis
+from celery import Celery
+from sqlalchemy import func, select, update
+
+from cloacina import dispatch
+from cloacina.db import Database, after
+from cloacina.dispatch import Dispatcher
+from cloacina.embedded import EmbeddedValkey
+from cloacina.executions.models import TaskRow
+from cloacina.fleet.models import WorkerRow
+from cloacina.lifecycle.tenants import create_tenant
+from cloacina.settings import Settings
+from cloacina.tenants import services as tenants
+from tests.workers.fleet import Engineer, Fleet, is_running, wait_for
+from tests.workers.modules import CHAIN, WAITS
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def begun(folder: Path) -> list[int]:
+    """Give the processes in which a task of the module WAITS has begun."""
+    file = folder / "begun"
+    return [int(pid) for pid in file.read_text().split()] if file.exists() else []
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def let_leases_end(engineer: Engineer) -> None:
+    """Do to a tenant's claims what waiting for longer than a lease would."""
+    database, tenant = engineer.database, engineer.tenant
+    with database.tenant(tenant) as session:
+        session.execute(
+            update(TaskRow).where(TaskRow.lease_until.is_not(None)).values(lease_until=after(-1))
+        )
+        database.act_as_platform(session)
+        tenants.wake(session, tenant.id, 0)
+
+
+@linux_only
+def test_a_killed_slot_takes_its_task_with_it_and_another_runs_it(
+    fleet: Fleet, engineer: Engineer, tmp_path: Path
+) -> None:
+    engineer.upload(tmp_path, "waits", WAITS)
+    execution_id = engineer.start("waits", {"folder": str(tmp_path)})
+    wait_for(lambda: begun(tmp_path))
+    (child,) = begun(tmp_path)
+    slot = parent_of(child)
+    worker = fleet.processes[0]
+    assert parent_of(slot) == worker.pid
+
+    os.kill(slot, signal.SIGKILL)
+
+    wait_for(lambda: not is_running(child))
+    let_leases_end(engineer)
+    wait_for(lambda: len(begun(tmp_path)) == 2)
+    assert parent_of(begun(tmp_path)[1]) != slot
+    (tmp_path / "go").touch()
+    assert engineer.wait_for_end(execution_id).status == "Completed"
+    assert engineer.events(execution_id).count("task_reset") == 1
+    assert engineer.attempts(execution_id) == [1]
+    assert worker.poll() is None
+
+
+def test_hints_of_any_form_leave_the_worker_at_work(
+    fleet: Fleet, engineer: Engineer, broker: EmbeddedValkey, tmp_path: Path
+) -> None:
+    engineer.upload(tmp_path, "chain", CHAIN)
+    queue = dispatch.tenant_queue(engineer.tenant.name)
+    own = str(engineer.tenant.id)
+    with engineer.database.platform() as session:
+        key = tenants.hint_key(session)
+    nobody = str(UUID(int=0))
+    forger = Celery(broker=broker.url, set_as_current=False)
+    for task, arguments in [
+        (dispatch.RUN, [own, "", "☃ ünïcode"]),
+        (dispatch.RUN, [own, "", "\ud800"]),
+        (dispatch.RUN, [own, "\ud800", ""]),
+        (dispatch.RUN, [own, "", None]),
+        (dispatch.RUN, [{}, [], 5]),
+        (dispatch.RUN, [own]),
+        (dispatch.RUN, []),
+        (dispatch.RECONCILE, [own, "", "0" * 64]),
+        # signed for another task, and for a tenant that there is not
+        (dispatch.RECONCILE, [own, "", dispatch.sign(key, dispatch.RUN, own, "")]),
+        (dispatch.RUN, [nobody, "", dispatch.sign(key, dispatch.RUN, nobody, "")]),
+        ("celery.ping", []),
+        ("os.system", ["true"]),
+    ]:
+        forger.send_task(task, args=arguments, queue=queue)
+    with redis.Redis.from_url(broker.url) as direct:
+        direct.lpush(queue.name, '{"body": "", "headers": {}, "properties": {}}')
+
+    for _ in range(3):
+        assert engineer.wait_for_end(engineer.start("chain", {})).status == "Completed"
+    assert fleet.processes[0].poll() is None
+
+
+@linux_only
+def test_a_worker_that_is_told_to_stop_finishes_what_it_runs_and_leaves_nothing(
+    database: Database, empty_database_url: str, data_root: Path, tmp_path: Path, tenant_name: str
+) -> None:
+    with EmbeddedValkey(data_root / "soft-stop-valkey") as broker:
+        settings = Settings(
+            home=tmp_path / "home",
+            database_url=empty_database_url,
+            broker_url=broker.url,
+            concurrency=2,
+        )
+        settings.home.mkdir()
+        fleet = Fleet(settings)
+        worker = fleet.start("workers")
+        tenant = create_tenant(database, tenant_name)
+        engineer = Engineer(database, Dispatcher(database, broker.url), tenant)
+        engineer.upload(tmp_path, "waits", WAITS)
+        execution_id = engineer.start("waits", {"folder": str(tmp_path)})
+        wait_for(lambda: begun(tmp_path))
+        (child,) = begun(tmp_path)
+
+        try:
+            worker.send_signal(signal.SIGTERM)
+            fleet.wait_for_line("Warm shutdown")
+            assert is_running(child)
+        finally:
+            (tmp_path / "go").touch()
+
+        assert worker.wait(30) == 0
+        assert engineer.look_at(execution_id).status == "Completed"
+        assert begun(tmp_path) == [child]
+        wait_for(lambda: not is_running(child))
+        assert list((settings.home / "work").iterdir()) == []
+        named = select(func.count()).where(WorkerRow.name.like(f"%-{worker.pid}"))
+        with database.platform() as session:
+            assert session.scalars(named).one() == 0
+
+
+def test_a_worker_that_finds_no_broker_waits_for_it(
+    database: Database, empty_database_url: str, data_root: Path, tmp_path: Path, tenant_name: str
+) -> None:
+    broker = EmbeddedValkey(data_root / "late-valkey")
+    with broker:
+        url = broker.url
+    settings = Settings(
+        home=tmp_path / "home", database_url=empty_database_url, broker_url=url, concurrency=1
+    )
+    settings.home.mkdir()
+    fleet = Fleet(settings)
+    fleet.start("workers")
+    fleet.start("workers.scheduler")
+    engineer = Engineer(database, Dispatcher(database, url), create_tenant(database, tenant_name))
+    fleet.wait_for_line("Cannot connect to redis")
+    try:
+        with broker:
+            assert broker.url == url
+            engineer.upload(tmp_path, "chain", CHAIN)
+            assert engineer.wait_for_end(engineer.start("chain", {})).status == "Completed"
+            fleet.stop()
+    finally:
+        fleet.stop()
+    assert [process.returncode for process in fleet.processes] == [0, 0]
