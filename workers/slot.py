@@ -1,6 +1,5 @@
 """What one slot of a worker holds: its own connections, its own children, the engine."""
 
-import contextlib
 import os
 import shutil
 import tempfile
@@ -65,7 +64,11 @@ def make_worker_folder(settings: Settings) -> Path:
 
 
 def _is_running(pid: int) -> bool:
-    with contextlib.suppress(ProcessLookupError):
+    try:
         os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        # somebody else's by now
         return True
-    return False
+    return True
