@@ -6,9 +6,10 @@ a transaction that forgot its role is refused by the tables instead of reading t
 tenant and no roles; there every unit of work takes the one write lock at its start.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 import sqlalchemy
@@ -23,6 +24,8 @@ POOL_TIMEOUT_S = 10
 POOL_RECYCLE_S = 1800
 STATEMENT_TIMEOUT_MS = 30_000
 SQLITE_BUSY_TIMEOUT_MS = 20_000
+
+_POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
 
 _BEGIN_AS = text(
     "SELECT set_config('role', :role, true), set_config('search_path', :path, true),"
@@ -159,14 +162,29 @@ def _is_away(error: exc.SQLAlchemyError) -> bool:
     return error.connection_invalidated or not state or state.startswith(_AWAY_STATES)
 
 
-def _create_engine(url: str, pool_size: int) -> sqlalchemy.Engine:
+def check_url(url: str) -> sqlalchemy.URL:
+    """Read a database's URL without connecting.
+
+    Raises:
+        ConfigurationError: it is none, or of a database that is not supported.
+    """
     try:
         parsed = make_url(url)
     except exc.ArgumentError:
         raise ConfigurationError(
             "database_url: cannot be read; use postgresql://… or sqlite:///path"
         ) from None
-    if parsed.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+    if parsed.drivername not in (*_POSTGRESQL, "sqlite"):
+        raise ConfigurationError(
+            f"database_url: {parsed.drivername} is not supported;"
+            " use postgresql://… or sqlite:///path"
+        )
+    return parsed
+
+
+def _create_engine(url: str, pool_size: int) -> sqlalchemy.Engine:
+    parsed = check_url(url)
+    if parsed.drivername in _POSTGRESQL:
         return sqlalchemy.create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
@@ -178,13 +196,18 @@ def _create_engine(url: str, pool_size: int) -> sqlalchemy.Engine:
             connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "prepare_threshold": None},
             hide_parameters=True,
         )
-    if parsed.drivername == "sqlite":
-        engine = sqlalchemy.create_engine(parsed, hide_parameters=True)
-        _prepare_sqlite(engine)
-        return engine
-    raise ConfigurationError(
-        f"database_url: {parsed.drivername} is not supported; use postgresql://… or sqlite:///path"
-    )
+    engine = sqlalchemy.create_engine(parsed, hide_parameters=True)
+    _keep_private(parsed.database)
+    _prepare_sqlite(engine)
+    return engine
+
+
+def _keep_private(path: str | None) -> None:
+    """Create an SQLite file as its owner's alone; its log and index take on its mode."""
+    if path and path != ":memory:":
+        # a folder that is not there is told of by the first connection
+        with suppress(OSError):
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def _prepare_sqlite(engine: sqlalchemy.Engine) -> None:

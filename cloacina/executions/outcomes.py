@@ -23,9 +23,8 @@ def of_answer(answer: Mapping[str, object], input_context: str, max_context_byte
     if answer.get("ok") is not True:
         return _raised(answer.get("error"))
     context = answer.get("context")
-    if context is None:
-        return Completed(input_context)
-    text = str(context)
+    # what was handed through is measured too: merged, several outputs may be too much
+    text = input_context if context is None else str(context)
     try:
         parse_context(text, max_context_bytes)
     except ContextError as error:

@@ -13,6 +13,7 @@ from cloacina.db.database import STATEMENT_TIMEOUT_MS
 from cloacina.embedded import EmbeddedPostgres
 from cloacina.errors import ConfigurationError, DatabaseUnavailable
 from cloacina.fleet.models import WorkerRow
+from cloacina.lifecycle import installation
 from tests.cloacina.tenants.logins import admin
 
 
@@ -172,3 +173,11 @@ def test_a_change_says_how_many_rows_it_found(either_database: Database) -> None
         gone = delete(WorkerRow).where(WorkerRow.name == "one")
         assert rows_changed(session, gone) == 1
         assert rows_changed(session, gone) == 0
+
+
+def test_an_sqlite_file_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "one.db"
+    database = Database(f"sqlite:///{path}")
+    installation.migrate(database)
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+    database.close()
