@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     ForeignKey,
     Identity,
     Index,
@@ -125,3 +126,23 @@ class EventRow(TenantBase):
     event_data: Mapped[str | None] = mapped_column(Text)
     task_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class LogLineRow(TenantBase):
+    """A line that a task wrote; an execution's serials grow in the order of its commits."""
+
+    __tablename__ = "task_logs"
+    __table_args__ = (
+        CheckConstraint("stream IN ('stdout', 'stderr')", name="stream"),
+        Index(None, "execution_id", "serial"),
+    )
+
+    serial: Mapped[int] = mapped_column(_SERIAL, Identity(always=True), primary_key=True)
+    execution_id: Mapped[UUID] = mapped_column(
+        ForeignKey("workflow_executions.id", ondelete="CASCADE")
+    )
+    task_id: Mapped[str]
+    attempt: Mapped[int]
+    stream: Mapped[str]
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    line: Mapped[str] = mapped_column(Text)

@@ -8,16 +8,18 @@ from threading import Barrier
 
 import psycopg
 import pytest
-from sqlalchemy import exc, text
+from sqlalchemy import delete, exc, select, text, update
 
 from cloacina import schema
-from cloacina.db import Database, execute_ddl, identifier
+from cloacina.db import Database, execute_ddl, identifier, now
 from cloacina.embedded import EmbeddedPostgres
 from cloacina.errors import ConfigurationError, DatabaseUnavailable
+from cloacina.executions.models import LogLineRow
 from cloacina.lifecycle import installation
 from cloacina.lifecycle.tenants import create_tenant
 from cloacina.tenants import services
-from cloacina.tenants.models import TenantRow
+from cloacina.tenants.models import Tenant, TenantRow
+from tests.cloacina.executions.runs import Runs, chain
 from tests.cloacina.tenants.logins import admin, rows
 
 
@@ -228,3 +230,64 @@ def test_each_tenant_that_is_behind_is_upgraded(bare: Database) -> None:
 
     with bare.platform() as session:
         assert services.find(session, tenant.name).schema_version == schema.head("tenant")
+
+
+def _put_back_to_0001(database: Database, tenant: Tenant) -> None:
+    """Leave a tenant as a server left it that knew no more than the first revision."""
+    with database.platform() as session:
+        database.act_as_owner(session, tenant.schema)
+        session.execute(text("DROP TABLE task_logs"))
+        session.execute(text("UPDATE alembic_version_tenant SET version_num = '0001'"))
+        database.act_as_platform(session)
+        session.execute(
+            update(TenantRow).where(TenantRow.id == tenant.id).values(schema_version="0001")
+        )
+
+
+def test_the_role_of_an_upgraded_tenant_may_use_the_new_tables(any_bare: Database) -> None:
+    installation.migrate(any_bare)
+    tenant = create_tenant(any_bare, f"t_{uuid.uuid4().hex[:12]}")
+    _put_back_to_0001(any_bare, tenant)
+
+    installation.migrate(any_bare)
+
+    _write_and_read_a_log(any_bare, tenant)
+    with any_bare.tenant(tenant) as session:
+        assert session.scalar(text("SELECT current_user")) == tenant.role
+    with (
+        pytest.raises(exc.ProgrammingError, match="InsufficientPrivilege"),
+        any_bare.tenant(tenant) as session,
+    ):
+        session.execute(text("ALTER TABLE task_logs ADD COLUMN more text"))
+
+
+def test_an_sqlite_file_of_the_first_revision_is_upgraded(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/old.db")
+    installation.migrate(database)
+    with database.platform() as session:
+        public = services.find(session, "public")
+    _put_back_to_0001(database, public)
+
+    installation.migrate(database)
+
+    _write_and_read_a_log(database, public)
+    database.close()
+
+
+def _write_and_read_a_log(database: Database, tenant: Tenant) -> None:
+    runs = Runs(database, tenant)
+    execution_id = runs.start(runs.workflow(*chain("a")))
+    with database.tenant(tenant) as session:
+        session.add(
+            LogLineRow(
+                execution_id=execution_id,
+                task_id="a",
+                attempt=1,
+                stream="stdout",
+                at=now(),
+                line="hello",
+            )
+        )
+        session.flush()
+        assert session.scalars(select(LogLineRow.line)).all() == ["hello"]
+        session.execute(delete(LogLineRow))
