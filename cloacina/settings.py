@@ -132,6 +132,12 @@ class Settings:
     max_context_bytes: int = setting(
         1024 * 1024, _whole_number(1024, 64 * 1024 * 1024), "largest context of a task, in bytes"
     )
+    max_log_bytes: int = setting(
+        1024 * 1024,
+        _whole_number(0, 1024 * 1024 * 1024),
+        "bytes that are kept of what an attempt of a task writes to stdout and stderr; a line"
+        " counts as 32 at least; 0: only a note of how much it was",
+    )
     database_pool_size: int = setting(
         8, _whole_number(1, 256), "database connections that one process keeps at most"
     )

@@ -91,6 +91,7 @@ LEVELS: dict[str, Level] = {
     "executions.get_execution": Level("tenant", READ),
     "executions.get_execution_events": Level("tenant", READ),
     "executions.get_execution_tasks": Level("tenant", READ),
+    "executions.get_execution_logs": Level("tenant", READ),
     "triggers.list_triggers": Level("tenant", READ),
     "triggers.get_trigger": Level("tenant", READ),
     "agents.list_agents": Level("any", ADMIN),

@@ -275,7 +275,7 @@ def list_events(
     if after_sequence is not None:
         query = query.where(EventRow.sequence_num > after_sequence)
     rows = session.scalars(query.order_by(EventRow.sequence_num)).all()
-    prefix = _task_prefix(session, execution_id, tenant_name) if rows else ""
+    prefix = task_prefix(session, execution_id, tenant_name) if rows else ""
     return [
         Event(
             id=row.id,
@@ -300,7 +300,7 @@ def list_tasks(session: Session, execution_id: UUID, tenant_name: str) -> Sequen
     Raises:
         ExecutionNotFound: there is none of this id.
     """
-    prefix = _task_prefix(session, execution_id, tenant_name)
+    prefix = task_prefix(session, execution_id, tenant_name)
     rows = session.scalars(
         select(TaskRow).where(TaskRow.execution_id == execution_id).order_by(TaskRow.position)
     )
@@ -323,7 +323,22 @@ def list_tasks(session: Session, execution_id: UUID, tenant_name: str) -> Sequen
     ]
 
 
-def _task_prefix(session: Session, execution_id: UUID, tenant_name: str) -> str:
-    """Give what stands before a task's id in its full name, `tenant::package::workflow::task`."""
-    execution = get(session, execution_id)
-    return f"{tenant_name}::{execution.package_name}::{execution.workflow_name}::"
+def task_prefix(session: Session, execution_id: UUID, tenant_name: str) -> str:
+    """Give what stands before a task's id in its full name, `tenant::package::workflow::task`.
+
+    Parameters:
+        session: acts as the tenant.
+        execution_id: the execution.
+        tenant_name: begins the name.
+
+    Raises:
+        ExecutionNotFound: there is none of this id.
+    """
+    names = session.execute(
+        select(PackageRow.package_name, ExecutionRow.workflow_name)
+        .join(ExecutionRow, PackageRow.id == ExecutionRow.package_id)
+        .where(ExecutionRow.id == execution_id)
+    ).one_or_none()
+    if names is None:
+        raise ExecutionNotFound(execution_id)
+    return f"{tenant_name}::{names.package_name}::{names.workflow_name}::"

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cloacina.db import after
+from cloacina.executions import logs
 from cloacina.executions import services as executions
 from cloacina.tenants.models import Tenant
 from web.blueprint import Blueprint
@@ -16,9 +17,11 @@ from web.schemas.executions import (
     EventsQuery,
     ExecutionDetail,
     ExecutionEventsResponse,
+    ExecutionLogsResponse,
     ExecutionsQuery,
     ExecutionSummary,
     ExecutionTasksResponse,
+    LogsQuery,
 )
 from web.state import state
 
@@ -69,8 +72,18 @@ def get_execution_tasks(tenant: Tenant, exec_id: str) -> dict[str, Any]:
     return {"tenant_id": tenant.name, "execution_id": execution_id, "tasks": tasks}
 
 
+@blueprint.operation("GET", f"{_ONE}/logs", ExecutionLogsResponse, query=LogsQuery)
+def get_execution_logs(query: dict[str, Any], tenant: Tenant, exec_id: str) -> dict[str, Any]:
+    """Show a page of what an execution's tasks wrote; nothing, for an unknown one."""
+    execution_id = parse_id(exec_id, _KIND)
+    with state().database.tenant(tenant) as session:
+        since = _moment(session, query.pop("since"))
+        lines = logs.list_lines(session, execution_id, tenant.name, since=since, **query)
+    return {"tenant_id": tenant.name, "execution_id": execution_id, "lines": lines}
+
+
 def _moment(session: Session, since: timedelta | datetime | None) -> datetime | None:
     if isinstance(since, timedelta):
-        # events bear the database's time, so that is what a duration counts back from
+        # what is recorded bears the database's time, so that is what a duration counts back from
         return session.scalar(select(after(-since.total_seconds())))
     return since

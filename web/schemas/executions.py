@@ -6,6 +6,8 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate
 
 from cloacina.dag.states import ExecutionState
+from cloacina.executions.attempt_log import STDERR, STDOUT
+from cloacina.executions.logs import MOST_LINES
 from web.parsing import parse_since
 from web.schemas.common import Answer, Pagination, RequestBody, Timestamp
 
@@ -61,22 +63,30 @@ class Since(fields.Field[timedelta | datetime]):
             raise ValidationError(str(error)) from None
 
 
-class EventsQuery(RequestBody):
-    """Which events of an execution to give."""
-
-    since = Since(
+def _since() -> Since:
+    return Since(
         load_default=None,
         metadata={
             "type": "string",
             "description": "How long ago, such as `5m`, or a time as RFC 3339.",
         },
     )
-    after = fields.Integer(
+
+
+def _after(description: str) -> fields.Integer:
+    return fields.Integer(
         load_default=None,
         validate=validate.Range(0, 2**63 - 1, error="must be 0 or more"),
         error_messages={"invalid": "must be a whole number, 0 or more"},
-        metadata={"description": "Only events of a higher sequence_num."},
+        metadata={"description": description},
     )
+
+
+class EventsQuery(RequestBody):
+    """Which events of an execution to give."""
+
+    since = _since()
+    after = _after("Only events of a higher sequence_num.")
 
 
 class ExecutionEvent(Answer):
@@ -121,3 +131,47 @@ class ExecutionTasksResponse(Answer):
     tenant_id = fields.String()
     execution_id = fields.UUID()
     tasks = fields.List(fields.Nested(TaskExecutionDetail))
+
+
+class LogsQuery(RequestBody):
+    """Which lines of an execution's log to give."""
+
+    task = fields.String(
+        load_default=None,
+        metadata={"description": "Only of this task, by its id or its full name."},
+    )
+    since = _since()
+    after = _after(
+        "Only lines of a higher sequence: the last one's, to go on with the next page. A page may"
+        " be shorter than its limit when lines are long; an empty one is the last for now."
+    )
+    limit = fields.Integer(
+        load_default=1000,
+        validate=validate.Range(1, MOST_LINES, error=f"must be between 1 and {MOST_LINES}"),
+        error_messages={"invalid": f"must be a whole number between 1 and {MOST_LINES}"},
+        metadata={"description": "Lines at most."},
+    )
+
+
+class TaskLogLine(Answer):
+    """A line that a task wrote to stdout or stderr."""
+
+    sequence = fields.Integer(
+        metadata={
+            "format": "int64",
+            "description": "Grows from line to line of an execution, with gaps.",
+        }
+    )
+    task_name = fields.String()
+    attempt = fields.Integer()
+    stream = fields.String(validate=validate.OneOf((STDOUT, STDERR)))
+    at = Timestamp()
+    line = fields.String(metadata={"description": "Without its end, as the task wrote it."})
+
+
+class ExecutionLogsResponse(Answer):
+    """A page of what an execution's tasks wrote, in order."""
+
+    tenant_id = fields.String()
+    execution_id = fields.UUID()
+    lines = fields.List(fields.Nested(TaskLogLine))
