@@ -1,9 +1,10 @@
-"""Waiting for what the server works on: a build, an execution, further events."""
+"""Waiting for what the server works on: a build, an execution, further events and lines."""
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cli.errors import ApiError, BuildFailed, ExecutionFailed, TransportError
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Answer = Mapping[str, Any]
+# how a question to the API is asked: once, or for as long as the server is away
+Asking = Callable[[Callable[[], Answer]], Answer]
 
 FINISHED = frozenset({"Completed", "Failed", "Cancelled"})
 FIRST_PAUSE_S = 0.05
@@ -91,25 +94,79 @@ def wait_for_execution(state: State, execution_id: str) -> None:
         raise ExecutionFailed(f"execution {execution_id} ended as {execution['status']}{reason}")
 
 
-def follow_events(state: State, execution_id: str, since: str | None) -> Iterator[Answer]:
-    """Yield an execution's events as they come, until it has ended.
+@dataclass(frozen=True)
+class Source:
+    """Something of an execution that only ever grows.
+
+    Parameters:
+        path: its last segment in the API.
+        rows: the key of its rows in an answer.
+        cursor: the key of a row's number; the API gives those after it.
+        page: rows that are asked for at a time; 0: the API gives all at once.
+    """
+
+    path: str
+    rows: str
+    cursor: str
+    page: int = 0
+
+
+EVENTS = Source("events", "events", "sequence_num")
+LOGS = Source("logs", "lines", "sequence", page=5000)
+
+
+class Reader:
+    """Reads a source on and on, each row once.
 
     Parameters:
         state: the run.
-        execution_id: whose events.
+        execution_id: whose rows.
+        source: which of its rows.
         since: the oldest to begin with, as the API takes it; None for all.
+        filters: more of the API's query; None values are left out.
     """
-    path = state.tenant_path("executions", execution_id)
-    after: int | None = None
-    for _ in polls():
-        # the state is read first: what is written before the end is then among the events
-        status = steadily(lambda: state.client.get(path))["status"]
-        query = {"after": after} if after is not None else {"since": since}
-        for event in steadily(lambda: state.client.get(f"{path}/events", **query))["events"]:  # noqa: B023
-            after = event["sequence_num"]
-            yield event
-        if status in FINISHED:
-            return
+
+    def __init__(
+        self,
+        state: State,
+        execution_id: str,
+        source: Source,
+        since: str | None,
+        **filters: str | None,
+    ) -> None:
+        self._state = state
+        self._source = source
+        self._execution = state.tenant_path("executions", execution_id)
+        self._path = f"{self._execution}/{source.path}"
+        self._query: dict[str, object] = {**filters, "since": since}
+        if source.page:
+            self._query["limit"] = source.page
+
+    def rest(self) -> Iterator[Answer]:
+        """Yield the rows that there are by now and were not given before."""
+        return self._rest(lambda question: question())
+
+    def _rest(self, asking: Asking) -> Iterator[Answer]:
+        while rows := self._ask(asking):
+            # the number says more exactly than the time where to go on
+            self._query |= {"since": None, "after": rows[-1][self._source.cursor]}
+            yield from rows
+            if not self._source.page:
+                return
+
+    def follow(self) -> Iterator[Answer]:
+        """Yield the rows as they come, until the execution has ended."""
+        for _ in polls():
+            # the state is read first: what is written before the end is then among the rows
+            execution = steadily(lambda: self._state.client.get(self._execution))
+            yield from self._rest(steadily)
+            if execution["status"] in FINISHED:
+                return
+
+    def _ask(self, asking: Asking) -> Sequence[Answer]:
+        answer = asking(lambda: self._state.client.get(self._path, **self._query))
+        rows: Sequence[Answer] = answer[self._source.rows]
+        return rows
 
 
 def local_name(task_name: str) -> str:

@@ -1,20 +1,20 @@
 """`execution`: what ran, what runs, and what happened in it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import click
 
-from cli.follow import follow_events, local_name
+from cli.follow import EVENTS, LOGS, Reader, local_name
 from cli.options import Group
-from cli.output import Columns, show_list, show_object
+from cli.output import Columns, identifier, show_list, show_object
 from cli.state import State, pass_state
 from cli.text import printable
 
 STATUSES = ("Pending", "Running", "Completed", "Failed", "Cancelled", "Paused")
 
-execution = Group("execution", help="Look at executions, their events and their tasks.")
+execution = Group("execution", help="Look at executions, their events, tasks and logs.")
 
 
 @execution.command("list")
@@ -55,7 +55,8 @@ def status(state: State, execution_id: str) -> None:
 def events(state: State, execution_id: str, since: str | None, follow: bool) -> None:
     """Show what happened in an execution, in order."""
     if follow:
-        _print_stream(state, follow_events(state, execution_id, since))
+        rows = Reader(state, execution_id, EVENTS, since).follow()
+        _print_stream(state, rows, _event_line)
         return
     path = state.tenant_path("executions", execution_id, "events")
     columns: Columns = {
@@ -85,12 +86,44 @@ def tasks(state: State, execution_id: str) -> None:
     show_list(state, state.client.get(path)["tasks"], columns)
 
 
+@execution.command("logs")
+@click.argument("execution_id", metavar="ID")
+@click.option("--task", metavar="T", help="Only of this task.")
+@click.option("--since", metavar="DUR", help="Only later than that long ago (5m), or than a time.")
+@click.option("--follow", is_flag=True, help="Go on until the execution ends; json: one a line.")
+@pass_state
+def logs(
+    state: State, execution_id: str, task: str | None, since: str | None, follow: bool
+) -> None:
+    """Show what an execution's tasks wrote, in order.
+
+    Each line has its time (UTC), its task and, from the second on, the attempt. A | stands before
+    what went to stdout, a ! before what went to stderr.
+    """
+    reader = Reader(state, execution_id, LOGS, since, task=task)
+    if follow:
+        _print_stream(state, reader.follow(), _LogLines())
+    elif state.output == "table":
+        # a long log is not held in memory, and an empty one leaves a file empty
+        _print_stream(state, reader.rest(), _LogLines())
+    else:
+        show_list(state, list(reader.rest()), {})
+
+
 def _task(row: Mapping[str, Any]) -> str | None:
     return local_name(row["task_name"]) if row["task_name"] else None
 
 
-def _print_stream(state: State, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Print events one by one; a list's closing bracket would come only at the end."""
+def _print_stream(
+    state: State, rows: Iterable[Mapping[str, Any]], write: Callable[[Mapping[str, Any]], str]
+) -> None:
+    """Print rows one by one; a list's closing bracket would come only at the end.
+
+    Parameters:
+        state: says in which form.
+        rows: the rows, as the API gave them.
+        write: makes a row's line for people.
+    """
     for row in rows:
         if state.output == "json":
             line = json.dumps(row, ensure_ascii=False)
@@ -99,8 +132,28 @@ def _print_stream(state: State, rows: Iterable[Mapping[str, Any]]) -> None:
 
             line = yaml.safe_dump([row], sort_keys=False, allow_unicode=True).rstrip("\n")
         elif state.output == "id":
-            line = str(row["id"])
+            line = identifier(row)
         else:
-            parts = (row["created_at"], row["event_type"], _task(row), row["event_data"])
-            line = printable("  ".join(part for part in parts if part)).replace("\n", "\\n")
+            line = printable(write(row)).replace("\n", "\\n")
         click.echo(line)
+
+
+def _event_line(row: Mapping[str, Any]) -> str:
+    parts = (row["created_at"], row["event_type"], _task(row), row["event_data"])
+    return "  ".join(part for part in parts if part)
+
+
+class _LogLines:
+    """Writes lines of a log, the tasks' names padded to the widest that was seen so far."""
+
+    def __init__(self) -> None:
+        self._width = 0
+
+    def __call__(self, row: Mapping[str, Any]) -> str:
+        name = _task(row) or ""
+        if row["attempt"] > 1:
+            name += f" ({row['attempt']})"
+        self._width = max(self._width, len(name))
+        mark = "!" if row["stream"] == "stderr" else "|"
+        # 2026-01-02T03:04:05.123456+00:00, which is always UTC
+        return f"{row['at'][:23]}Z {name:{self._width}} {mark} {row['line']}".rstrip()

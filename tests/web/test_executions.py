@@ -101,7 +101,7 @@ def test_an_unknown_status_is_refused_with_those_that_there_are(reader: Caller, 
         assert status in answer.json["error"]
 
 
-@pytest.mark.parametrize("tail", ["", "/events", "/tasks"])
+@pytest.mark.parametrize("tail", ["", "/events", "/tasks", "/logs"])
 def test_an_id_that_is_none_is_refused(reader: Caller, path: str, tail: str) -> None:
     assert refusal(reader.get(f"{path}/seven{tail}")) == (400, "invalid_request")
 
