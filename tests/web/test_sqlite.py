@@ -59,6 +59,7 @@ def test_the_one_tenants_workflows_are_executed(
     path = f"/v1/tenants/public/executions/{started.json['execution_id']}"
     assert lite_admin.get(path).json["status"] == "Pending"
     assert lite_admin.get(f"{path}/events?since=1h").json["events"]
+    assert lite_admin.get(f"{path}/logs?since=1h").json["lines"] == []
     assert len(lite_admin.get(f"{path}/tasks").json["tasks"]) == 3
     made = lite_admin.post("/v1/auth/keys", json={"name": "x", "expires_in_s": 60}).json
     assert Caller(lite_admin.app, made["key"]).get("/v1/auth/whoami").json["tenant_id"] == "public"

@@ -8,7 +8,7 @@ import pytest
 
 from cloacina.db import Database
 from cloacina.errors import DatabaseUnavailable
-from cloacina.executions import logs
+from cloacina.executions import claims, logs
 from cloacina.executions.log_sink import FLUSH_S, TRY_AGAIN_S, LogSink
 from cloacina.lifecycle.tenants import create_tenant, delete_tenant
 from tests.cloacina.executions.runs import Runs, chain
@@ -98,6 +98,20 @@ def test_the_rest_is_stored_with_the_end_of_the_task_or_not_at_all(
     with runs.database.tenant(runs.tenant) as session:
         sink.store_rest(session)
     assert stored(runs, execution_id) == ["one", "no end"]
+
+
+def test_the_last_lines_are_there_when_the_execution_has_ended(
+    runs: Runs, execution_id: UUID, sink: LogSink
+) -> None:
+    claim = runs.must_claim(execution_id)
+    sink.feed("stdout", b"done\n")
+    with runs.database.tenant(runs.tenant) as session:
+        graph = runs.graphs.graph(session, claim.package.id)
+        finished = claims.finish(session, graph, claim, claims.Completed("{}"))
+        sink.store_rest(session)
+    assert finished.ended
+    assert runs.get(execution_id).status == "Completed"
+    assert stored(runs, execution_id) == ["done"]
 
 
 def test_the_rest_is_stored_by_itself_where_the_end_of_the_task_is_not(
