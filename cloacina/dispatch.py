@@ -23,6 +23,7 @@ from cloacina.tenants import services as tenants
 log = logging.getLogger(__name__)
 
 RUN = "executions.run"
+RESUME = "executions.resume"
 RECONCILE = "packages.reconcile"
 
 BROKER_OPTIONS: dict[str, Any] = {
@@ -49,8 +50,11 @@ BROKER_OPTIONS: dict[str, Any] = {
 """How every process of ours talks to the broker (Celery's setting names)."""
 
 MOST_WAITING = 100
-"""Hints that may wait for one tenant. The work itself waits in its tables, and each of these leads
+"""Hints that may wait in one queue. The work itself waits in its tables, and each of these leads
 to all of it, so that more would only fill the broker when no worker is there."""
+
+HINT_LOST_S = 3
+"""Seconds until the scheduler looks after a tenant, in case a hint does not arrive."""
 
 _PUBLISH_TIMEOUT_S = 1
 _BROKER_ERRORS = (OperationalError, RedisError, OSError)
@@ -61,15 +65,19 @@ def queue_name(tenant_name: str) -> str:
     return f"tenant.{tenant_name}"
 
 
-def tenant_queue(tenant_name: str) -> Queue:
-    """Describe a tenant's queue to Celery; by name alone it would guess an exchange."""
-    name = queue_name(tenant_name)
+def worker_queue_name(worker_id: UUID) -> str:
+    """Name the queue of one worker, for what only its own slots can do."""
+    return f"worker.{worker_id}"
+
+
+def queue(name: str) -> Queue:
+    """Describe a queue to Celery; by name alone it would guess an exchange."""
     return Queue(name, routing_key=name)  # type: ignore[no-untyped-call]
 
 
-def sign(key: bytes, task: str, tenant_id: str, execution_id: str) -> str:
-    """Give the signature of a hint, in hex."""
-    signed = f"{task}\n{tenant_id}\n{execution_id}"
+def sign(key: bytes, task: str, tenant_id: str, subject_id: str) -> str:
+    """Give the signature of a hint, in hex; its subject is an execution, a task, or nothing."""
+    signed = f"{task}\n{tenant_id}\n{subject_id}"
     # a forged hint may hold what UTF-8 has no bytes for
     return hmac.new(key, signed.encode(errors="backslashreplace"), sha256).hexdigest()
 
@@ -105,11 +113,23 @@ class Dispatcher:
         Returns:
             Whether the broker holds a hint for the tenant now.
         """
-        return self._publish(RUN, tenant_id, tenant_name, str(execution_id or ""))
+        return self._publish(RUN, tenant_id, queue_name(tenant_name), str(execution_id or ""))
 
     def reconcile(self, tenant_id: UUID, tenant_name: str) -> bool:
         """Hint that a tenant's packages are to be looked after; returns the same as `run`."""
-        return self._publish(RECONCILE, tenant_id, tenant_name, "")
+        return self._publish(RECONCILE, tenant_id, queue_name(tenant_name), "")
+
+    def resume(self, worker_id: UUID, tenant_id: UUID, task_uuid: UUID) -> bool:
+        """Hint that a task which waits at a worker wants to go on; returns the same as `run`."""
+        return self._publish(RESUME, tenant_id, worker_queue_name(worker_id), str(task_uuid))
+
+    def delete_queue(self, name: str) -> None:
+        """Delete a queue that nobody reads any more, with what waits in it."""
+        try:
+            with self._app.connection_for_write() as connection:
+                connection.default_channel.client.delete(name)
+        except _BROKER_ERRORS as error:
+            log.info("the queue %s is left behind: the broker is away (%s)", name, error)
 
     def is_reachable(self) -> bool:
         """Say whether the broker answers."""
@@ -122,27 +142,27 @@ class Dispatcher:
             return False
         return True
 
-    def _publish(self, task: str, tenant_id: UUID, tenant_name: str, execution_id: str) -> bool:
+    def _publish(self, task: str, tenant_id: UUID, name: str, subject_id: str) -> bool:
         try:
-            signature = sign(self.hint_key(), task, str(tenant_id), execution_id)
+            signature = sign(self.hint_key(), task, str(tenant_id), subject_id)
             with self._app.producer_pool.acquire(block=True) as producer:
-                if producer.channel.client.llen(queue_name(tenant_name)) >= MOST_WAITING:
+                if producer.channel.client.llen(name) >= MOST_WAITING:
                     return True
                 self._app.send_task(
                     task,
-                    args=[str(tenant_id), execution_id, signature],
-                    queue=tenant_queue(tenant_name),
+                    args=[str(tenant_id), subject_id, signature],
+                    queue=queue(name),
                     retry=False,
                     headers={"x_request_id": logs.request_id.get()},
                     producer=producer,
                 )
         except _BROKER_ERRORS as error:
             # the tenant's wake-up covers it
-            log.warning("no hint for tenant %s: the broker is away (%s)", tenant_name, error)
+            log.warning("no hint in %s: the broker is away (%s)", name, error)
             return False
         except DatabaseUnavailable:
             # what the hint is for is committed: its sender must not be told that it failed
-            log.warning("no hint for tenant %s: the database is away", tenant_name)
+            log.warning("no hint in %s: the database is away", name)
             return False
         return True
 

@@ -129,6 +129,21 @@ class Settings:
     task_timeout_s: int = setting(
         300, _whole_number(1, 604_800), "seconds that an attempt of a task may take by default"
     )
+    execution_timeout_s: int = setting(
+        3600,
+        _whole_number(1, 31_536_000),
+        "seconds that an execution may take from its first task on, pauses not counted",
+    )
+    tenant_running_tasks: int = setting(
+        0,
+        _whole_number(0, 100_000),
+        "tasks of one tenant that run at once at most; 0: one fewer than its workers have slots",
+    )
+    worker_stop_grace_s: int = setting(
+        20,
+        _whole_number(0, 3600),
+        "seconds that running tasks get when a worker is told to stop; then they are given back",
+    )
     max_context_bytes: int = setting(
         1024 * 1024, _whole_number(1024, 64 * 1024 * 1024), "largest context of a task, in bytes"
     )

@@ -19,6 +19,7 @@ def _configuration() -> dict[str, Any]:
     return {
         **BROKER_OPTIONS,
         "broker_url": worker_settings().broker_url,
+        "broker_transport": "workers.transport:Transport",
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_channel_error_retry": True,

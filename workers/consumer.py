@@ -10,7 +10,7 @@ from celery.worker import state
 from sqlalchemy import exc
 
 from cloacina.db import Database
-from cloacina.dispatch import queue_name, tenant_queue
+from cloacina.dispatch import queue, queue_name, worker_queue_name
 from cloacina.errors import DatabaseUnavailable
 from cloacina.fleet import services as fleet
 from cloacina.fleet.services import Worker
@@ -53,17 +53,18 @@ class TenantQueues(bootsteps.StartStopStep):  # type: ignore[misc]
             self._watch.stop()
 
     def _apply(self, parent: Any) -> None:
+        process.look_after()
         wanted = self._watch.wanted if self._watch else None
         if wanted is None or parent.task_consumer is None:
             return
-        names = {queue_name(name): name for name in wanted}
+        names = {worker_queue_name(process.WORKER_ID), *map(queue_name, wanted)}
         consumed = {queue.name for queue in parent.task_consumer.queues}
-        for added in sorted(names.keys() - consumed):
-            parent.task_consumer.add_queue(tenant_queue(names[added]))
+        for added in sorted(names - consumed):
+            parent.task_consumer.add_queue(queue(added))
             log.info("takes up the queue %s", added)
-        if names.keys() - consumed:
+        if names - consumed:
             parent.task_consumer.consume()
-        for dropped in sorted(consumed - names.keys()):
+        for dropped in sorted(consumed - names):
             parent.cancel_task_queue(dropped)
             log.info("drops the queue %s", dropped)
 

@@ -6,19 +6,22 @@ import shutil
 import signal
 import socket
 import warnings
-from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from celery import signals
 from celery.exceptions import CPendingDeprecationWarning
 
 from cloacina import logs
 from cloacina.db import Database
+from cloacina.dispatch import Dispatcher, worker_queue_name
 from cloacina.errors import DatabaseUnavailable
+from cloacina.executions.drain import Drain
+from cloacina.executions.parking import Lot
 from cloacina.fleet import services as fleet
 from cloacina.processes import die_with_parent
+from cloacina.sandbox import Host
 from workers.app import worker_settings
-from workers.slot import Slot, make_worker_folder
+from workers.slot import Slot, make_worker_folder, terms_of
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +37,51 @@ class _Process:
     """What this process of the worker holds; a slot begins with its main process's copy."""
 
     def __init__(self) -> None:
-        self.folder: Path | None = None
+        self.main: Main | None = None
         self.slot: Slot | None = None
         self.main_databases: list[Database] = []
+
+
+class Main:
+    """What the main process holds, and its slots share."""
+
+    def __init__(self) -> None:
+        settings = worker_settings()
+        self.folder = make_worker_folder(settings)
+        self.drain = Drain()
+        self.database = Database(settings.database_url, pool_size=2)
+        keep_out_of_slots(self.database)
+        self.dispatcher = Dispatcher(self.database, settings.broker_url)
+        self.lot = Lot(self.database, self, terms_of(settings, WORKER_NAME))
+        self.host = Host(self.folder)
+        self.host.start()
+
+    def resume(self, tenant_id: UUID, task_uuid: UUID) -> bool:
+        """Tell the slots that a task of the lot wants to go on."""
+        return self.dispatcher.resume(WORKER_ID, tenant_id, task_uuid)
+
+    def enter_slot(self) -> None:
+        """Let go, in a slot that was forked, of what is the main process's alone."""
+        self.host.enter_slot()
+        self.lot.enter_slot()
+
+    def look_after(self) -> None:
+        """Start what has ended, or was not started yet; on the main thread only."""
+        if not self.lot.is_alive() and not self.drain.has_begun():
+            self.lot.start()
+        try:
+            self.host.ensure_running()
+        except OSError as error:
+            log.error("the sandbox host cannot be started: %s", error)
+
+    def close(self) -> None:
+        """End all that still runs, and leave nothing behind."""
+        self.lot.close()
+        self.dispatcher.delete_queue(worker_queue_name(WORKER_ID))
+        _sign_off(self.database)
+        self.database.close()
+        self.host.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 _process = _Process()
@@ -53,6 +98,12 @@ def keep_out_of_slots(database: Database) -> None:
     _process.main_databases.append(database)
 
 
+def look_after() -> None:
+    """Look after what the main process holds; called each second, on its main thread."""
+    if _process.main is not None:
+        _process.main.look_after()
+
+
 @signals.setup_logging.connect
 def _configure_logging(**_: object) -> None:
     logs.configure(worker_settings().log_level)
@@ -65,17 +116,18 @@ def _configure_logging(**_: object) -> None:
 
 @signals.worker_init.connect
 def _open_worker(**_: object) -> None:
-    _process.folder = make_worker_folder(worker_settings())
+    _process.main = Main()
 
 
 @signals.worker_process_init.connect
 def _open_slot(**_: object) -> None:
     die_with_parent(signal.SIGKILL, _MAIN_PID)
     for database in _process.main_databases:
-        # closing them here would end the main process's sessions
-        database.engine.dispose(close=False)
-    assert _process.folder is not None  # noqa: S101  # the worker was opened before it forked
-    _process.slot = Slot(worker_settings(), WORKER_NAME, _process.folder)
+        database.forget_connections()
+    main = _process.main
+    assert main is not None  # noqa: S101  # the worker was opened before it forked
+    main.enter_slot()
+    _process.slot = Slot(worker_settings(), WORKER_NAME, main.host, main.lot, main.drain)
 
 
 @signals.worker_process_shutdown.connect
@@ -84,20 +136,22 @@ def _close_slot(**_: object) -> None:
         _process.slot.close()
 
 
+@signals.worker_shutting_down.connect
+def _begin_to_stop(**_: object) -> None:
+    if _process.main is not None:
+        _process.main.drain.begin(worker_settings().worker_stop_grace_s)
+
+
 @signals.worker_shutdown.connect
 def _close_worker(**_: object) -> None:
-    _sign_off()
-    if _process.folder is not None:
-        shutil.rmtree(_process.folder, ignore_errors=True)
+    if _process.main is not None:
+        _process.main.close()
 
 
-def _sign_off() -> None:
-    database = Database(worker_settings().database_url, pool_size=1)
+def _sign_off(database: Database) -> None:
     try:
         with database.platform() as session:
             fleet.leave(session, WORKER_ID)
     except DatabaseUnavailable:
         # silence says the same a little later
         log.info("could not sign off: the database is away")
-    finally:
-        database.close()

@@ -1,15 +1,19 @@
-"""What one slot of a worker holds: its own connections, its own children, the engine."""
+"""What one slot of a worker holds: its own connections, its way to children, the engine."""
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from cloacina.db import Database
 from cloacina.dispatch import Dispatcher
+from cloacina.executions.attempts import Attempts
+from cloacina.executions.claims import Terms
+from cloacina.executions.drain import Drain
 from cloacina.executions.engine import Engine
+from cloacina.executions.graphs import GraphCache
+from cloacina.executions.parking import Door, Lot
 from cloacina.packages.cache import PackageCache
-from cloacina.sandbox.pool import Sandbox
+from cloacina.sandbox import Host, Sandbox
 from cloacina.settings import Settings
 
 _CONNECTIONS = 2
@@ -21,30 +25,57 @@ class Slot:
     Parameters:
         settings: the worker's.
         worker: the worker's name.
-        root: the worker's folder for scratch files.
+        host: the worker's sandbox host.
+        lot: where the worker's tasks wait without a slot.
+        drain: says when the worker is to stop.
     """
 
-    def __init__(self, settings: Settings, worker: str, root: Path) -> None:
+    def __init__(
+        self, settings: Settings, worker: str, host: Host, lot: Lot, drain: Drain
+    ) -> None:
         self.settings = settings
         self.database = Database(settings.database_url, pool_size=_CONNECTIONS)
         self.dispatcher = Dispatcher(self.database, settings.broker_url)
-        self.sandbox = Sandbox(Path(tempfile.mkdtemp(prefix=f"slot-{os.getpid()}-", dir=root)))
+        self.sandbox = Sandbox(host)
+        self.door = Door(lot)
         cache = settings.home / "cache"
         cache.mkdir(mode=0o700, exist_ok=True)
         self.cache = PackageCache(cache)
+        self.graphs = GraphCache()
+        self.terms = terms_of(settings, worker)
+        attempts = Attempts(
+            self.database,
+            self.sandbox,
+            self.cache,
+            self.door,
+            settings=settings,
+            terms=self.terms,
+            graphs=self.graphs,
+            drain=drain,
+        )
         self.engine = Engine(
             self.database,
             self.dispatcher,
-            self.sandbox,
-            self.cache,
+            attempts,
+            self.graphs,
             settings=settings,
-            worker=worker,
+            terms=self.terms,
+            drain=drain,
         )
 
     def close(self) -> None:
-        """End the children and the connections."""
+        """End what runs, and the connections."""
         self.sandbox.close()
         self.database.close()
+
+
+def terms_of(settings: Settings, worker: str) -> Terms:
+    """Give the terms on which a worker claims."""
+    return Terms(
+        worker=worker,
+        max_context_bytes=settings.max_context_bytes,
+        execution_timeout_s=settings.execution_timeout_s,
+    )
 
 
 def make_worker_folder(settings: Settings) -> Path:

@@ -1,13 +1,12 @@
-"""The two hints that a worker understands."""
+"""The hints that a worker understands."""
 
 import hmac
 import logging
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exc
-
 from cloacina import dispatch, logs
+from cloacina.db import DATABASE_ERRORS
 from cloacina.errors import DatabaseUnavailable
 from cloacina.lifecycle import upkeep
 from cloacina.tenants import services as tenants
@@ -20,53 +19,66 @@ log = logging.getLogger(__name__)
 
 
 @app.task(name=dispatch.RUN, bind=True)
-def run(task: Any, tenant_id: str, execution_id: str, signature: str) -> None:
+def run(task: Any, tenant_id: str, subject_id: str, signature: str) -> None:
     """Run a tenant's tasks for a time slice; without an execution, look after lost claims first."""
-    _serve(task, tenant_id, execution_id, signature)
+    _serve(task, tenant_id, subject_id, signature)
+
+
+@app.task(name=dispatch.RESUME, bind=True)
+def resume(task: Any, tenant_id: str, subject_id: str, signature: str) -> None:
+    """Go on with a task that has waited at this worker."""
+    _serve(task, tenant_id, subject_id, signature)
 
 
 @app.task(name=dispatch.RECONCILE, bind=True)
-def reconcile(task: Any, tenant_id: str, execution_id: str, signature: str) -> None:
+def reconcile(task: Any, tenant_id: str, subject_id: str, signature: str) -> None:
     """Look after a tenant's packages."""
-    _serve(task, tenant_id, execution_id, signature)
+    _serve(task, tenant_id, subject_id, signature)
 
 
-def _serve(task: Any, tenant_id: str, execution_id: str, signature: str) -> None:
+def _serve(task: Any, tenant_id: str, subject_id: str, signature: str) -> None:
     logs.request_id.set((task.request.headers or {}).get("x_request_id"))
-    slot = process.slot()
     try:
-        if not _is_genuine(task.name, tenant_id, execution_id, signature):
+        if not _is_genuine(task.name, tenant_id, subject_id, signature):
             log.warning("refused a hint with a wrong signature on %s", task.name)
             return
-        with slot.database.platform() as session:
-            tenant = tenants.find_by_id(session, UUID(tenant_id))
-        _work(task.name, tenant, UUID(execution_id) if execution_id else None)
+        _work(task.name, UUID(tenant_id), UUID(subject_id) if subject_id else None)
     except TenantNotFound:
         log.info("a hint for tenant %s, which is gone", tenant_id)
     except DatabaseUnavailable:
         log.warning("the database is away; the scheduler will send another hint")
-    except exc.DBAPIError as error:
-        log.error("tenant %s: the database refused: %s", tenant_id, error.orig)
+    except DATABASE_ERRORS as error:
+        log.error("tenant %s: the database refused: %s", tenant_id, getattr(error, "orig", error))
 
 
-def _work(name: str, tenant: Tenant, execution_id: UUID | None) -> None:
+def _work(name: str, tenant_id: UUID, subject_id: UUID | None) -> None:
     slot = process.slot()
     if name == dispatch.RECONCILE:
         upkeep.reconcile(
             slot.database,
             slot.sandbox,
             slot.cache,
-            tenant,
+            _tenant(tenant_id),
             interval_s=slot.settings.reconcile_interval_s,
         )
-        return
-    if execution_id is None:
-        upkeep.sweep(slot.database, slot.engine.graphs, tenant)
-    slot.engine.run(tenant, execution_id)
+    elif name == dispatch.RESUME:
+        taken = slot.door.take(subject_id) if subject_id else None
+        # None: another hint was quicker
+        if taken is not None:
+            slot.engine.resume(taken)
+    else:
+        if subject_id is None:
+            upkeep.sweep(slot.database, slot.graphs, _tenant(tenant_id), slot.terms)
+        slot.engine.run(tenant_id, subject_id)
 
 
-def _is_genuine(name: str, tenant_id: str, execution_id: str, signature: str) -> bool:
+def _tenant(tenant_id: UUID) -> Tenant:
+    with process.slot().database.platform() as session:
+        return tenants.find_by_id(session, tenant_id)
+
+
+def _is_genuine(name: str, tenant_id: str, subject_id: str, signature: str) -> bool:
     key = process.slot().dispatcher.hint_key()
-    expected = dispatch.sign(key, name, tenant_id, execution_id)
+    expected = dispatch.sign(key, name, tenant_id, subject_id)
     # as bytes: a forged one may hold other characters than ASCII
     return hmac.compare_digest(expected.encode(), str(signature).encode(errors="replace"))

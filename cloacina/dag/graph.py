@@ -60,6 +60,7 @@ class Graph:
         if not self.tasks:
             raise InvalidWorkflow("Empty package: registered no tasks")
         self._by_id = _by_id(self.tasks)
+        self._positions = {task.id: place for place, task in enumerate(self.tasks)}
         self._dependents = _dependents(self.tasks, self._by_id)
         self.roots = tuple(task.id for task in self.tasks if not task.dependencies)
         """The ids of the tasks without dependencies, in order of declaration."""
@@ -93,6 +94,10 @@ class Graph:
     def task(self, task_id: str) -> Task:
         """Give the task with this id, or raise KeyError."""
         return self._by_id[task_id]
+
+    def position(self, task_id: str) -> int:
+        """Give a task's place in the order of declaration, from 0."""
+        return self._positions[task_id]
 
     def dependents(self, task_id: str) -> tuple[str, ...]:
         """Give the ids of the tasks that depend on this one directly, in order of declaration."""

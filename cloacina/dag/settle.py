@@ -7,7 +7,7 @@ that does not depend on what ended, so a fan-out of N costs N steps in all.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -72,18 +72,43 @@ def decide(
     return TaskState.READY if holds else TaskState.SKIPPED
 
 
-def start(graph: Graph, initial: Mapping[str, Any]) -> Settlement:
-    """Decide about the roots of a new execution, and about what follows from skipped ones.
+def start(
+    graph: Graph,
+    initial: Mapping[str, Any],
+    kept: Mapping[str, TaskState] | None = None,
+    outputs: Callable[[Collection[str]], Mapping[str, Mapping[str, Any]]] = lambda _: {},
+) -> Settlement:
+    """Decide about the roots of a new execution, and about what follows from ended ones.
 
     Parameters:
         graph: the workflow.
         initial: the execution's initial context.
+        kept: how tasks have ended that are taken over, as `kept_tasks` gives them.
+        outputs: gives the outputs of those of them that Completed; asked where a rule reads them.
 
     Returns:
-        What to write; a task that is in none of its parts waits for all its dependencies.
+        What to write; a task that is in none of its parts, nor kept, waits for those of its
+        dependencies that are not kept.
     """
-    cascade = _Cascade(graph, _NothingEnded(graph), {}, initial)
-    return cascade.run(cascade.decide_all(graph.roots))
+    ended = kept or {}
+    cascade = _Cascade(graph, _TakenOver(graph, outputs), ended, initial)
+    skipped = cascade.decide_all([name for name in graph.roots if name not in ended])
+    return cascade.run([*ended, *skipped])
+
+
+def kept_tasks(graph: Graph, ended: Mapping[str, TaskState]) -> dict[str, TaskState]:
+    """Tell what a rerun from the failed tasks takes over: all that does not hang on one of them.
+
+    Parameters:
+        graph: the workflow.
+        ended: the tasks that Completed, or that their rules skipped, with these states. What failed
+            or never came to its turn is not in it.
+    """
+    kept: dict[str, TaskState] = {}
+    for name in graph.topological_order:
+        if name in ended and all(before in kept for before in graph.task(name).dependencies):
+            kept[name] = ended[name]
+    return kept
 
 
 def settle(graph: Graph, ended: Mapping[str, str], records: Records) -> Settlement:
@@ -151,7 +176,13 @@ class _Cascade:
 
     def _satisfied_by(self, ended: Iterable[str]) -> list[str]:
         """Count down what waits for these tasks, and give what now waits for nothing."""
-        arrivals = Counter(name for task_id in ended for name in self._graph.dependents(task_id))
+        arrivals = Counter(
+            name
+            for task_id in ended
+            for name in self._graph.dependents(task_id)
+            # what is taken over has been decided already
+            if name not in self._outcomes
+        )
         # A task with one dependency needs no counter: that one has just ended.
         counted = [name for name in arrivals if len(self._graph.task(name).dependencies) > 1]
         unread = [name for name in counted if name not in self._remaining]
@@ -180,11 +211,16 @@ class _Cascade:
         return self._graph.task(task_id).trigger_rules
 
 
-class _NothingEnded:
-    """The records of an execution that has not begun."""
+class _TakenOver:
+    """The records of an execution that has not begun, but for what it takes over of another."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        outputs: Callable[[Collection[str]], Mapping[str, Mapping[str, Any]]],
+    ) -> None:
         self._graph = graph
+        self._outputs = outputs
 
     def remaining(self, ids: Collection[str], /) -> Mapping[str, int]:
         return {name: len(self._graph.task(name).dependencies) for name in ids}
@@ -192,5 +228,5 @@ class _NothingEnded:
     def outcomes(self, _ids: Collection[str], /) -> Mapping[str, str]:
         return {}
 
-    def outputs(self, _ids: Collection[str], /) -> Mapping[str, Mapping[str, Any]]:
-        return {}
+    def outputs(self, ids: Collection[str], /) -> Mapping[str, Mapping[str, Any]]:
+        return self._outputs(ids)

@@ -1,7 +1,5 @@
 """The states of executions and tasks, and how an execution ends."""
 
-from collections import Counter
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -44,27 +42,19 @@ RULES_NOT_SATISFIED: Final = "Trigger rules not satisfied"
 """The reason in the event of a task that its trigger rules skipped."""
 
 
-def execution_outcome(task_states: Iterable[str]) -> tuple[ExecutionState, str | None]:
+def execution_outcome(
+    failed: int, completed: int, skipped: int
+) -> tuple[ExecutionState, str | None]:
     """Tell how an execution ends, once every task of it has.
 
     Parameters:
-        task_states: the state of each task, one entry a task (of counts by state, pass
-            `Counter(counts).elements()`).
+        failed, completed, skipped: how many tasks ended so.
 
     Returns:
         Failed with its error text when any task failed, else Completed without one.
-
-    Raises:
-        ValueError: a task is not in a terminal state, so the execution has not ended.
     """
-    counts = Counter(task_states)
-    unfinished = sorted(counts.keys() - TERMINAL_TASK_STATES)
-    if unfinished:
-        raise ValueError(f"an execution with tasks in {', '.join(unfinished)} has not ended")
-    failed = counts[TaskState.FAILED]
     if not failed:
         return ExecutionState.COMPLETED, None
-    completed, skipped = counts[TaskState.COMPLETED], counts[TaskState.SKIPPED]
     return (
         ExecutionState.FAILED,
         f"{failed} task(s) failed, {completed} completed, {skipped} skipped",

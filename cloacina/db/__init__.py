@@ -1,18 +1,36 @@
 """Database access: units of work, the database's clock, and the names that SQL is built from."""
 
 from cloacina.db.clock import UtcDateTime, after, instant, now
-from cloacina.db.database import Database, TenantScope
+from cloacina.db.database import (
+    AS_PLATFORM,
+    DATABASE_ERRORS,
+    Database,
+    TenantScope,
+    as_tenant,
+    is_duplicate,
+)
+from cloacina.db.sql_file import SqlFile, Statement
 from cloacina.db.statements import execute_ddl, identifier, literal, rows_changed
 from cloacina.db.texts import storable
+from cloacina.db.units import Call, Row, Unit
 
 __all__ = [
+    "AS_PLATFORM",
+    "DATABASE_ERRORS",
+    "Call",
     "Database",
+    "Row",
+    "SqlFile",
+    "Statement",
     "TenantScope",
+    "Unit",
     "UtcDateTime",
     "after",
+    "as_tenant",
     "execute_ddl",
     "identifier",
     "instant",
+    "is_duplicate",
     "literal",
     "now",
     "rows_changed",

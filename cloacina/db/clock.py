@@ -11,8 +11,8 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # SQLite has no time type: text of one fixed width compares as the times themselves do
-_SQLITE_WRITTEN = "%Y-%m-%d %H:%M:%S.%f+00:00"
-_SQLITE_NOW = "%Y-%m-%d %H:%M:%f"
+SQLITE_WRITTEN = "%Y-%m-%d %H:%M:%S.%f+00:00"
+SQLITE_NOW = "%Y-%m-%d %H:%M:%f"
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -34,7 +34,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("a moment needs a time zone")
         utc = value.astimezone(UTC)
-        return utc.strftime(_SQLITE_WRITTEN) if dialect.name == "sqlite" else utc
+        return utc.strftime(SQLITE_WRITTEN) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Read a moment, always in UTC."""
@@ -82,7 +82,7 @@ def _instant_postgresql(_element: instant, _compiler: SQLCompiler, **_: Any) -> 
 
 @compiles(instant, "sqlite")
 def _instant_sqlite(_element: instant, _compiler: SQLCompiler, **_: Any) -> str:
-    return f"(strftime('{_SQLITE_NOW}', 'now') || '000+00:00')"
+    return f"(strftime('{SQLITE_NOW}', 'now') || '000+00:00')"
 
 
 @compiles(after, "postgresql")
@@ -93,4 +93,4 @@ def _after_postgresql(element: after, compiler: SQLCompiler, **kwargs: Any) -> s
 @compiles(after, "sqlite")
 def _after_sqlite(element: after, compiler: SQLCompiler, **kwargs: Any) -> str:
     seconds = compiler.process(element.clauses, **kwargs)
-    return f"(strftime('{_SQLITE_NOW}', 'now', ({seconds}) || ' seconds') || '000+00:00')"
+    return f"(strftime('{SQLITE_NOW}', 'now', ({seconds}) || ' seconds') || '000+00:00')"

@@ -6,17 +6,24 @@ a transaction that forgot its role is refused by the tables instead of reading t
 tenant and no roles; there every unit of work takes the one write lock at its start.
 """
 
+import math
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Protocol
 
+import psycopg
 import sqlalchemy
 from sqlalchemy import event, exc, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
 
+from cloacina.db.sql_file import Statement
+from cloacina.db.units import AWAY_STATES, DRIVER_ERRORS, Call, PostgresUnit, SqliteUnit, Unit
 from cloacina.errors import ConfigurationError, DatabaseUnavailable
 
 CONNECT_TIMEOUT_S = 5
@@ -25,14 +32,26 @@ POOL_RECYCLE_S = 1800
 STATEMENT_TIMEOUT_MS = 30_000
 SQLITE_BUSY_TIMEOUT_MS = 20_000
 
+_CONNECT_ARGUMENTS = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    # statements prepared under one tenant's search_path must not serve another's
+    "prepare_threshold": None,
+}
 _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
 
-_BEGIN_AS = text(
-    "SELECT set_config('role', :role, true), set_config('search_path', :path, true),"
-    " set_config('statement_timeout', :timeout, true)"
+_ACT_AS = (
+    "SELECT set_config('role', {role}, true) AS role, set_config('search_path', {path}, true)"
+    " AS path, set_config('statement_timeout', {timeout}, true) AS timeout"
 )
-# connection exceptions, too many connections, and shutdowns by an operator or a crash
-_AWAY_STATES = ("08", "53300", "57P01", "57P02", "57P03")
+_BEGIN_AS = text(_ACT_AS.format(role=":role", path=":path", timeout=":timeout"))
+_UNIT_AS = Statement(
+    "act_as",
+    _ACT_AS.format(role="%(role)s", path="%(path)s", timeout="%(timeout)s"),
+    "SELECT 1 AS done",
+)
+
+DATABASE_ERRORS = (exc.DBAPIError, *DRIVER_ERRORS)
+"""What the database may refuse a statement with."""
 
 
 class TenantScope(Protocol):
@@ -61,6 +80,16 @@ class Database:
     def __init__(self, url: str, pool_size: int = 8) -> None:
         self.engine = _create_engine(url, pool_size)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._pool = QueuePool(
+            partial(psycopg.connect, **_driver_arguments(self.engine)),
+            pool_size=pool_size,
+            max_overflow=0,
+            timeout=POOL_TIMEOUT_S,
+            recycle=POOL_RECYCLE_S,
+            # a unit ends its transaction itself, in a round trip that it makes anyhow
+            reset_on_return=None,
+        )
+        self._away_at = -math.inf
         self._service_role: str | None = None
         event.listen(self.engine, "connect", self._note_service_role)
 
@@ -111,6 +140,33 @@ class Database:
             self.act_as_tenant(session, scope)
             yield session
 
+    @contextmanager
+    def unit(self, opening: Call) -> Iterator[Unit]:
+        """Open a unit of work of few round trips.
+
+        Parameters:
+            opening: what the transaction begins with: `as_tenant` or `AS_PLATFORM`, or a statement
+                that finds the tenant and sets the same.
+
+        Returns:
+            A unit; unlike a session it commits only when it is told to.
+
+        Raises:
+            DatabaseUnavailable: the database is away.
+        """
+        unit: PostgresUnit | SqliteUnit
+        if self.is_sqlite:
+            unit = SqliteUnit(self.engine.raw_connection(), opening)
+        else:
+            unit = PostgresUnit(self._pool, opening)
+        try:
+            yield unit
+        except DatabaseUnavailable:
+            self._away_at = time.monotonic()
+            raise
+        finally:
+            unit.close()
+
     def act_as_tenant(self, session: Session, scope: TenantScope) -> None:
         """Go on as a tenant's role, on its tables."""
         self._act_as(session, scope.role, scope.schema)
@@ -124,12 +180,8 @@ class Database:
         self._act_as(session, self.owner_role, schema)
 
     def _act_as(self, session: Session, role: str, schema: str) -> None:
-        if self.is_sqlite:
-            return
-        quoted = '"' + schema.replace('"', '""') + '"'
-        session.execute(
-            _BEGIN_AS, {"role": role, "path": quoted, "timeout": str(STATEMENT_TIMEOUT_MS)}
-        )
+        if not self.is_sqlite:
+            session.execute(_BEGIN_AS, _scope_values(role, schema))
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
@@ -138,17 +190,49 @@ class Database:
                 yield session
         except (exc.DBAPIError, exc.TimeoutError) as error:
             if _is_away(error):
+                self._away_at = time.monotonic()
                 raise DatabaseUnavailable from error
             raise
 
+    def was_away_within(self, seconds: float) -> bool:
+        """Say whether this process has found the database away in the last so many seconds."""
+        return time.monotonic() - self._away_at < seconds
+
     def close(self) -> None:
-        """Close the pool's connections."""
+        """Close the pools' connections."""
         self.engine.dispose()
+        self._pool.dispose()
+
+    def forget_connections(self) -> None:
+        """Let go of connections that a fork has copied, without ending them for their owner."""
+        self.engine.dispose(close=False)
+        self._pool = self._pool.recreate()
+
+
+def _scope_values(role: str, schema: str) -> dict[str, str]:
+    quoted = '"' + schema.replace('"', '""') + '"'
+    return {"role": role, "path": quoted, "timeout": str(STATEMENT_TIMEOUT_MS)}
+
+
+def as_tenant(scope: TenantScope) -> Call:
+    """Have a unit act as a tenant's role, on its tables."""
+    return Call(_UNIT_AS, _scope_values(scope.role, scope.schema))
+
+
+AS_PLATFORM = Call(_UNIT_AS, _scope_values("none", "public"))
+"""Has a unit act as the service, on the platform's tables; within a tenant's unit these come last."""
 
 
 def sqlstate(error: BaseException) -> str:
     """Give the SQLSTATE of a database error, or an empty text."""
-    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return getattr(getattr(error, "orig", error), "sqlstate", None) or ""
+
+
+def is_duplicate(error: BaseException) -> bool:
+    """Say whether a row was refused because one of its unique values is taken."""
+    return sqlstate(error) == "23505" or isinstance(
+        getattr(error, "orig", error), sqlite3.IntegrityError
+    )
 
 
 def _is_away(error: exc.SQLAlchemyError) -> bool:
@@ -159,7 +243,7 @@ def _is_away(error: exc.SQLAlchemyError) -> bool:
     if isinstance(error.orig, sqlite3.Error):
         return "unable to open" in str(error.orig) or "locked" in str(error.orig)
     state = sqlstate(error)
-    return error.connection_invalidated or not state or state.startswith(_AWAY_STATES)
+    return error.connection_invalidated or not state or state.startswith(AWAY_STATES)
 
 
 def check_url(url: str) -> sqlalchemy.URL:
@@ -192,14 +276,22 @@ def _create_engine(url: str, pool_size: int) -> sqlalchemy.Engine:
             pool_timeout=POOL_TIMEOUT_S,
             pool_recycle=POOL_RECYCLE_S,
             pool_pre_ping=True,
-            # statements prepared under one tenant's search_path must not serve another's
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "prepare_threshold": None},
+            connect_args=_CONNECT_ARGUMENTS,
             hide_parameters=True,
         )
     engine = sqlalchemy.create_engine(parsed, hide_parameters=True)
     _keep_private(parsed.database)
     _prepare_sqlite(engine)
     return engine
+
+
+def _driver_arguments(engine: sqlalchemy.Engine) -> dict[str, Any]:
+    """Give what psycopg connects with, as the engine does."""
+    if engine.dialect.name == "sqlite":
+        return {}
+    arguments = engine.dialect.create_connect_args(engine.url)[1]
+    arguments.pop("context", None)
+    return {**arguments, **_CONNECT_ARGUMENTS, "autocommit": True}
 
 
 def _keep_private(path: str | None) -> None:

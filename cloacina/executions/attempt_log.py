@@ -1,8 +1,10 @@
 """What one attempt of a task writes, cut into lines and held to a limit."""
 
+import base64
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cloacina.db import storable
 
@@ -53,6 +55,33 @@ class AttemptLog:
         self._touched = dict.fromkeys(self._unfinished, 0.0)
         self._bytes_fed = self._bytes_kept = 0
         self._is_cut = self._has_ended = False
+
+    def state(self) -> dict[str, Any]:
+        """Give what another process needs to go on, as JSON; the lines are to be taken before."""
+        return {
+            "max_bytes": self._max_bytes,
+            "room": self._room,
+            "fed": self._bytes_fed,
+            "kept": self._bytes_kept,
+            "is_cut": self._is_cut,
+            "unfinished": {
+                stream: base64.b64encode(rest).decode()
+                for stream, rest in self._unfinished.items()
+            },
+        }
+
+    @classmethod
+    def of_state(
+        cls, state: Mapping[str, Any], clock: Callable[[], float] = time.monotonic
+    ) -> "AttemptLog":
+        """Go on with a log of another process."""
+        log = cls(state["max_bytes"], clock)
+        log._room, log._is_cut = state["room"], state["is_cut"]
+        log._bytes_fed, log._bytes_kept = state["fed"], state["kept"]
+        for stream, rest in state["unfinished"].items():
+            log._unfinished[stream] += base64.b64decode(rest)
+            log._touched[stream] = clock()
+        return log
 
     def feed(self, stream: str, data: bytes) -> None:
         """Take what came, wherever it begins and ends; after the final take it is dropped.

@@ -1,27 +1,20 @@
-"""The engine's units of work, and the loop in which a worker's slot runs a tenant's tasks."""
+"""The loop in which a worker's slot runs a tenant's tasks."""
 
 import logging
 import time
-from collections.abc import Callable
-from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import exc
-
-from cloacina.dag.context import check_size
-from cloacina.db import Database
+from cloacina.db import Database, as_tenant
 from cloacina.dispatch import Dispatcher
 from cloacina.errors import DatabaseUnavailable
 from cloacina.executions import claims
-from cloacina.executions.claims import Claim, Completed, Outcome
+from cloacina.executions.attempts import Attempts
+from cloacina.executions.claims import Claim, Completed, Failed, Finished, Outcome, Terms
+from cloacina.executions.drain import Drain
 from cloacina.executions.errors import LostClaim
 from cloacina.executions.graphs import GraphCache
-from cloacina.executions.outcomes import CANNOT_RUN, of_answer, of_failure
-from cloacina.packages.cache import PackageCache, import_paths
-from cloacina.packages.errors import NotWanted
-from cloacina.packages.services import Package
-from cloacina.sandbox.errors import ChildAbandoned
-from cloacina.sandbox.pool import Code, Sandbox
+from cloacina.executions.log_sink import LogSink
+from cloacina.executions.parking import Taken
 from cloacina.settings import Settings
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import Tenant
@@ -31,8 +24,14 @@ log = logging.getLogger(__name__)
 TRY_AGAIN_S = 0.5
 """Seconds between two tries to store an outcome while the database is away."""
 
+PATIENCE_S = 300.0
+"""Seconds in which an outcome is stored once the database is back; its token decides if it may."""
+
 SLICE_S = 0.05
 """Seconds that a slot goes on with one tenant before it lets the others have a turn."""
+
+AT_CAP_S = 1.0
+"""Seconds until a tenant that runs as many tasks as it may is looked after again."""
 
 
 class Engine:
@@ -41,173 +40,153 @@ class Engine:
     Parameters:
         database: its own connections.
         dispatcher: for hints of what is left.
-        sandbox: its own children.
-        cache: unpacked packages.
+        attempts: runs claimed tasks in children.
+        graphs: of the packages.
         settings: the worker's.
-        worker: the worker's name, for people.
+        terms: of the worker.
+        drain: says when the worker is to stop.
     """
 
     def __init__(
         self,
         database: Database,
         dispatcher: Dispatcher,
-        sandbox: Sandbox,
-        cache: PackageCache,
+        attempts: Attempts,
+        graphs: GraphCache,
         *,
         settings: Settings,
-        worker: str,
+        terms: Terms,
+        drain: Drain,
     ) -> None:
         self._database = database
         self._dispatcher = dispatcher
-        self._sandbox = sandbox
-        self._cache = cache
+        self._attempts = attempts
         self._settings = settings
-        self._worker = worker
-        self.graphs = GraphCache()
+        self._drain = drain
+        self._graphs = graphs
+        self._terms = terms
 
-    def run(self, tenant: Tenant, execution_id: UUID | None) -> int:
+    def run(self, tenant_id: UUID, execution_id: UUID | None) -> int:
         """Run tasks of a tenant for a time slice.
 
         Parameters:
-            tenant: the tenant.
+            tenant_id: the tenant.
             execution_id: where to look first; None: wherever.
 
         Returns:
             How many attempts it ran.
+
+        Raises:
+            TenantNotFound: the tenant is gone.
         """
         ends = time.monotonic() + SLICE_S
+        tenant, claim = self._begin(tenant_id, execution_id)
         count = 0
-        claim = self._claim(tenant, execution_id)
-        while claim is not None:
-            outcome = self._attempt(tenant, claim)
-            count += 1
-            if outcome is None:
-                # left to whoever has it, or to the sweep once its lease is over
-                break
-            go_on = time.monotonic() < ends
-            following = self._finish(tenant, claim, outcome, claim_more=go_on)
-            claim = following or (self._claim(tenant, None) if go_on else None)
+        try:
+            while claim is not None:
+                count += 1
+                outcome, sink = self._attempts.run(tenant, claim)
+                goes_on = time.monotonic() < ends and not self._drain.has_begun()
+                claim = self._go_on(tenant, claim, outcome, sink, goes_on=goes_on)
+        finally:
+            self._attempts.rest()
         return count
 
-    def _claim(self, tenant: Tenant, execution_id: UUID | None) -> Claim | None:
-        with self._database.tenant(tenant) as session:
-            claim = claims.claim_next(session, self.graphs, self._worker, execution_id)
-        if claim is None and execution_id is not None:
-            return self._claim(tenant, None)
-        return claim
+    def resume(self, taken: Taken) -> None:
+        """Go on with a task that has waited without a slot, until it ends or waits again."""
+        resumed = self._attempts.resume(taken)
+        if resumed is not None:
+            self._go_on(*resumed, goes_on=False)
 
-    def _attempt(self, tenant: Tenant, claim: Claim) -> Outcome | None:
-        """Run a task; None when the claim was lost meanwhile."""
-        task = claim.task
-        timeout_s = task.timeout_s or self._settings.task_timeout_s
-        still_mine = _Renewal(self._database, tenant, claim).still_mine
-        try:
-            # what several tasks put out may be too much once it is merged
-            check_size(claim.input_context, self._settings.max_context_bytes)
-            code = self._code(tenant, claim, still_mine)
-            answer = self._sandbox.run(code, task.id, claim.input_context, timeout_s, still_mine)
-            return of_answer(answer, claim.input_context, self._settings.max_context_bytes)
-        except (ChildAbandoned, NotWanted):
-            _log_lost(claim)
+    def _begin(self, tenant_id: UUID, execution_id: UUID | None) -> tuple[Tenant, Claim | None]:
+        """Find the tenant and claim a first task, unless it runs as many as it may."""
+        with self._database.unit(tenants.enter(tenant_id)) as unit:
+            tenant, slots = tenants.entered(unit, tenant_id)
+            if self._drain.has_begun():
+                # the hint is another worker's to follow
+                self._hint(tenant, 1, execution_id)
+                return tenant, None
+            most = self._settings.tenant_running_tasks or max(1, slots - 1)
+            claim, is_full = claims.claim_next(unit, self._graphs, self._terms, execution_id, most)
+            if claim is None and execution_id is not None and not is_full:
+                claim, _ = claims.claim_next(unit, self._graphs, self._terms, None)
+        if is_full:
+            # the end of one of them brings the next hint; should it be lost, this does
+            with self._database.platform() as session:
+                tenants.wake(session, tenant.id, AT_CAP_S)
+        return tenant, claim
+
+    def _go_on(
+        self,
+        tenant: Tenant,
+        claim: Claim,
+        outcome: Outcome | None,
+        sink: LogSink,
+        *,
+        goes_on: bool,
+    ) -> Claim | None:
+        """Store an outcome, and give the claim that the slot goes on with."""
+        if outcome is None:
+            # lost, or waiting elsewhere: there is nothing to store, but there may be more to do
+            return self._begin(tenant.id, None)[1] if goes_on else None
+        finished = self._finish(tenant, claim, outcome, sink, goes_on=goes_on)
+        if finished is None:
             return None
-        except CANNOT_RUN as error:
-            if isinstance(error, OSError):
-                log.error("tenant %s, task %s: %s", tenant.name, claim.id, error)
-            return of_failure(error, timeout_s)
+        # this slot takes one of them itself, or leaves what is left to the next turn
+        hints = finished.ready - (finished.following is not None) if goes_on else finished.left
+        self._hint(tenant, min(hints, self._settings.concurrency), claim.execution_id)
+        return finished.following
 
     def _finish(
-        self, tenant: Tenant, claim: Claim, outcome: Outcome, *, claim_more: bool
-    ) -> Claim | None:
-        """Store the outcome, also where the database is away for less than a lease."""
-        give_up = time.monotonic() + claims.LEASE_S
+        self, tenant: Tenant, claim: Claim, outcome: Outcome, sink: LogSink, *, goes_on: bool
+    ) -> Finished | None:
+        """Store the outcome, also after an outage of the database."""
+        give_up = time.monotonic() + PATIENCE_S
         while True:
             try:
-                return self._store(tenant, claim, outcome, claim_more=claim_more)
+                with self._database.unit(as_tenant(tenant)) as unit:
+                    finished = claims.finish(
+                        unit,
+                        self._graphs,
+                        self._terms,
+                        claim,
+                        outcome,
+                        tenant_id=tenant.id,
+                        claim_more=goes_on,
+                        also=sink.rest_calls(),
+                    )
             except LostClaim:
-                _log_lost(claim)
+                log.warning(
+                    "execution %s, task %s: the claim was lost, its result is not stored",
+                    claim.execution_id,
+                    claim.task.id,
+                )
                 return None
             except DatabaseUnavailable:
                 if time.monotonic() >= give_up:
                     raise
                 time.sleep(TRY_AGAIN_S)
+            else:
+                _log(claim, outcome)
+                return finished
 
-    def _store(
-        self, tenant: Tenant, claim: Claim, outcome: Outcome, *, claim_more: bool
-    ) -> Claim | None:
-        """Store the outcome and claim the execution's next task, in one transaction."""
-        following: Claim | None = None
-        with self._database.tenant(tenant) as session:
-            graph = self.graphs.graph(session, claim.package.id)
-            finished = claims.finish(session, graph, claim, outcome)
-            if claim_more and not finished.ended:
-                following = claims.claim_next(
-                    session, self.graphs, self._worker, claim.execution_id
-                )
-            left = not claim_more and claims.is_any_ready(session)
-            if finished.retry_in_s is not None:
-                self._database.act_as_platform(session)
-                tenants.wake(session, tenant.id, finished.retry_in_s)
-        _log(claim, outcome)
-        # this slot takes one of them itself, or leaves what is left to the next turn
-        hints = finished.ready - (following is not None) if claim_more else int(left)
-        for _ in range(min(hints, self._settings.concurrency)):
-            self._dispatcher.run(tenant.id, tenant.name, claim.execution_id)
-        return following
-
-    def _code(self, tenant: Tenant, claim: Claim, still_mine: Callable[[], bool]) -> Code:
-        folder = self._cache.ensure(self._database, tenant, claim.package, still_mine)
-        return package_code(tenant, claim.package, folder)
+    def _hint(self, tenant: Tenant, count: int, execution_id: UUID | None) -> None:
+        for _ in range(count):
+            self._dispatcher.run(tenant.id, tenant.name, execution_id)
 
 
 def _log(claim: Claim, outcome: Outcome) -> None:
+    match outcome:
+        case Completed():
+            end = "completed"
+        case Failed(error):
+            end = error.split("\n")[0]
+        case _:
+            end = "given back, since the worker stops"
     log.info(
         "execution %s, task %s, attempt %d: %s",
         claim.execution_id,
         claim.task.id,
         claim.attempt,
-        "completed" if isinstance(outcome, Completed) else outcome.error.split("\n")[0],
-    )
-
-
-def _log_lost(claim: Claim) -> None:
-    log.warning(
-        "execution %s, task %s: the claim was lost, its result is not stored",
-        claim.execution_id,
-        claim.task.id,
-    )
-
-
-class _Renewal:
-    """Holds on to a claim while its task runs."""
-
-    def __init__(self, database: Database, tenant: Tenant, claim: Claim) -> None:
-        self._database = database
-        self._tenant = tenant
-        self._claim = claim
-        self._held_since = time.monotonic()
-
-    def still_mine(self) -> bool:
-        try:
-            with self._database.tenant(self._tenant) as session:
-                mine = claims.renew(session, self._claim)
-        except DatabaseUnavailable:
-            # nobody else can have claimed it before the lease is over
-            return time.monotonic() - self._held_since < claims.LEASE_S
-        except exc.DBAPIError:
-            # refused: the tenant is being deleted, or is gone
-            return False
-        self._held_since = time.monotonic()
-        return mine
-
-
-def package_code(tenant: Tenant, package: Package, folder: Path) -> Code:
-    """Describe an unpacked package to the sandbox."""
-    return Code(
-        tenant_id=tenant.id,
-        content_hash=package.content_hash,
-        tenant=tenant.name,
-        package=package.package_name,
-        workflow=package.workflow_name,
-        entry_module=package.entry_module,
-        paths=import_paths(folder),
+        end,
     )

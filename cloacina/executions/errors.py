@@ -26,6 +26,42 @@ class IdempotencyKeyReused(Conflict):
     code = "idempotency_key_reused"
 
 
+class _NotInThisState(Conflict):
+    """An execution's state does not allow what was asked."""
+
+    doing = ""
+
+    def __init__(self, execution_id: UUID, status: str) -> None:
+        super().__init__(f"execution '{execution_id}' is {status} and cannot be {self.doing}")
+
+
+class ExecutionNotCancellable(_NotInThisState):
+    """It has ended."""
+
+    code = "execution_not_cancellable"
+    doing = "cancelled"
+
+
+class ExecutionNotPausable(_NotInThisState):
+    """It is paused already, or has ended."""
+
+    code = "execution_not_pausable"
+    doing = "paused"
+
+
+class ExecutionNotResumable(_NotInThisState):
+    """It is not paused."""
+
+    code = "execution_not_resumable"
+    doing = "resumed"
+
+
+class ExecutionNotRerunnable(Conflict):
+    """It has not ended, or nothing in it failed."""
+
+    code = "execution_not_rerunnable"
+
+
 class LostClaim(CloacinaError):
     """The claim was given to somebody else meanwhile; what came of it is not stored."""
 

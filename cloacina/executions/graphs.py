@@ -3,9 +3,8 @@
 from collections import OrderedDict
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
 from cloacina.dag.graph import Graph
+from cloacina.db import Unit
 from cloacina.packages import services as packages
 from cloacina.packages.services import Package
 
@@ -18,22 +17,15 @@ class GraphCache:
     def __init__(self) -> None:
         self._kept: OrderedDict[UUID, tuple[Package, Graph]] = OrderedDict()
 
-    def package(self, session: Session, package_id: UUID) -> Package:
-        """Give a built package.
+    def entry(self, unit: Unit, package_id: UUID) -> tuple[Package, Graph]:
+        """Give a built package and its graph.
 
         Parameters:
-            session: acts as the package's tenant.
+            unit: acts as the package's tenant.
             package_id: the package.
         """
-        return self._entry(session, package_id)[0]
-
-    def graph(self, session: Session, package_id: UUID) -> Graph:
-        """Give a built package's graph; parameters as for `package`."""
-        return self._entry(session, package_id)[1]
-
-    def _entry(self, session: Session, package_id: UUID) -> tuple[Package, Graph]:
         if package_id not in self._kept:
-            package = packages.get(session, package_id)
+            package = packages.fetch(unit, package_id)
             graph = Graph.from_definition(package.definition or {})
             self._kept[package_id] = (package, graph)
             if len(self._kept) > _KEPT:

@@ -2,17 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
-
-from cloacina.db import after, rows_changed
+from cloacina.db import Call, Row
 from cloacina.executions.errors import IdempotencyKeyReused
-from cloacina.executions.models import ExecutionRow
+from cloacina.executions.transition import SQL
 
 KEPT_S = 24 * 60 * 60
 """Seconds that a key is remembered."""
@@ -37,12 +34,18 @@ class Idempotency:
         return cls(key, hashlib.sha256(request.encode()).hexdigest())
 
 
-def find_started(session: Session, idempotency: Idempotency) -> tuple[UUID, str] | None:
+def calls(idempotency: Idempotency) -> list[Call]:
+    """Ask for the execution that a key has started; `started` reads the answer."""
+    forget = Call(SQL.forget_key, {"key": idempotency.key, "ago_s": -KEPT_S})
+    return [forget, Call(SQL.find_key, {"key": idempotency.key})]
+
+
+def started(idempotency: Idempotency, rows: Sequence[Row]) -> tuple[UUID, str] | None:
     """Give the execution that this request has started already.
 
     Parameters:
-        session: acts as the tenant.
         idempotency: of the request.
+        rows: what the last of `calls` gave.
 
     Returns:
         The execution's id and its workflow's name, or None when the key is new or forgotten.
@@ -50,17 +53,9 @@ def find_started(session: Session, idempotency: Idempotency) -> tuple[UUID, str]
     Raises:
         IdempotencyKeyReused: the key came with another request.
     """
-    forgotten = ExecutionRow.started_at < after(-KEPT_S)
-    mine = ExecutionRow.idempotency_key == idempotency.key
-    rows_changed(
-        session,
-        update(ExecutionRow).where(mine, forgotten).values(idempotency_key=None),
-    )
-    row = session.execute(
-        select(ExecutionRow.id, ExecutionRow.workflow_name, ExecutionRow.request_hash).where(mine)
-    ).one_or_none()
-    if row is None:
+    if not rows:
         return None
+    (row,) = rows
     if row.request_hash != idempotency.request_hash:
         raise IdempotencyKeyReused
     return row.id, row.workflow_name

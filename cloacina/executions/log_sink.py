@@ -3,12 +3,10 @@
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exc
-from sqlalchemy.orm import Session
-
-from cloacina.db import Database, TenantScope
+from cloacina.db import DATABASE_ERRORS, Call, Database, TenantScope, as_tenant
 from cloacina.errors import DatabaseUnavailable
 from cloacina.executions import logs
 from cloacina.executions.attempt_log import AttemptLog, Line
@@ -33,7 +31,7 @@ class LogSink:
         execution_id: the execution.
         task_id: the task's plain id.
         attempt: counts from 1.
-        max_bytes: of text that is kept.
+        log: of the attempt.
         clock: gives seconds that only grow.
     """
 
@@ -45,18 +43,28 @@ class LogSink:
         task_id: str,
         attempt: int,
         *,
-        max_bytes: int,
+        log: AttemptLog,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._tenant = tenant
         self._of = (execution_id, task_id, attempt)
         self._clock = clock
-        self._log = AttemptLog(max_bytes, clock)
+        self._log = log
         self._waiting: list[Line] = []
         # the lines of a short attempt are left to the transaction that ends it
         self._due = clock() + FLUSH_S
         self._is_gone = False
+
+    def detach(self) -> dict[str, Any]:
+        """Store what is finished, and give the log's state, for another process to go on with.
+
+        Tries once: what cannot be stored now is lost.
+        """
+        self._waiting += self._log.take()
+        if self._waiting:
+            self._flush()
+        return self._log.state()
 
     def feed(self, stream: str, data: bytes) -> None:
         """Take what came; see `AttemptLog.feed`. Never touches the database."""
@@ -74,18 +82,16 @@ class LogSink:
         if self._waiting:
             self._flush()
 
-    def store_rest(self, session: Session) -> None:
-        """Store all that is left in the caller's transaction, such as the one that ends the task.
+    def rest_calls(self) -> list[Call]:
+        """Give what stores all that is left, in the unit that ends the task and has locked it.
 
         Whoever follows the log stops at the execution's end: its last lines must not come later.
-        When the transaction fails call it again in the next one; nothing is lost.
-
-        Parameters:
-            session: acts as the tenant; it may hold the execution's lock already.
+        When the transaction fails ask again for the next one; nothing is lost.
         """
         self._waiting += self._log.take(final=True)
-        if self._waiting and not self._is_gone:
-            logs.append(session, *self._of, self._waiting, clock=self._clock)
+        if not self._waiting or self._is_gone:
+            return []
+        return [logs.append_call(*self._of, self._waiting, self._clock())]
 
     def close(self) -> None:
         """Store all that is left in a transaction of its own; for attempts whose end is not stored.
@@ -110,13 +116,11 @@ class LogSink:
             self._waiting = []
             return
         try:
-            with self._database.tenant(self._tenant) as session:
-                self._is_gone = not logs.append(
-                    session, *self._of, self._waiting, clock=self._clock
-                )
-        except (DatabaseUnavailable, exc.DBAPIError) as error:
+            with self._database.unit(as_tenant(self._tenant)) as unit:
+                self._is_gone = not logs.append(unit, *self._of, self._waiting, self._clock())
+        except (DatabaseUnavailable, *DATABASE_ERRORS) as error:
             # refused: the tenant is being deleted, and whoever holds the claim learns of it soon
-            log.info("a log cannot be stored for now: %s", getattr(error, "orig", error))
+            log.info("a log cannot be stored for now: %s", error)
             self._due = self._clock() + TRY_AGAIN_S
             return
         self._waiting = []

@@ -1,19 +1,19 @@
 """Logs of tasks: stores what attempts write, and gives it back by page."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, func, insert, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from cloacina.db import instant
+from cloacina.db import Call, Unit
 from cloacina.executions.attempt_log import Line
 from cloacina.executions.errors import ExecutionNotFound
-from cloacina.executions.models import ExecutionRow, LogLineRow
+from cloacina.executions.models import LogLineRow
 from cloacina.executions.services import task_prefix
+from cloacina.executions.transition import SQL
 
 MOST_LINES = 10_000
 """Lines of a page at most."""
@@ -44,56 +44,44 @@ class LogLine:
 
 
 def append(
-    session: Session,
-    execution_id: UUID,
-    task_id: str,
-    attempt: int,
-    lines: Sequence[Line],
-    *,
-    clock: Callable[[], float] = time.monotonic,
+    unit: Unit, execution_id: UUID, task_id: str, attempt: int, lines: Sequence[Line], present: float
 ) -> bool:
-    """Store lines of an attempt.
-
-    The execution's row is locked first and until the commit. So serials become visible in their
-    own order, and who has read up to one never misses a lower one that is committed later.
+    """Store lines of an attempt, and commit.
 
     Parameters:
-        session: acts as the tenant; it may hold the execution's lock already.
+        unit: acts as the tenant.
         execution_id: the execution.
         task_id: the task's plain id.
         attempt: counts from 1.
         lines: of an `AttemptLog`.
-        clock: that log's.
+        present: what that log's clock says now.
 
     Returns:
         False when there is no such execution any more; nothing is stored then.
     """
-    locked = (
-        select(ExecutionRow.id)
-        .where(ExecutionRow.id == execution_id)
-        # other transactions may go on to point at the row
-        .with_for_update(key_share=True)
-        .subquery()
-    )
-    # asked for outside the subquery: the time once the lock is there
-    moment = session.scalar(select(instant()).select_from(locked))
-    if moment is None:
+    (found,) = unit.ask(Call(SQL.lock_for_log, {"execution_id": execution_id}))
+    if not found:
         return False
-    present = clock()
-    rows = [
+    unit.commit(append_call(execution_id, task_id, attempt, lines, present))
+    return True
+
+
+def append_call(
+    execution_id: UUID, task_id: str, attempt: int, lines: Sequence[Line], present: float
+) -> Call:
+    """Store lines in a unit that has locked the execution; parameters as for `append`."""
+    return Call(
+        SQL.append_log,
         {
             "execution_id": execution_id,
             "task_id": task_id,
             "attempt": attempt,
-            "stream": line.stream,
-            "at": moment - timedelta(seconds=present - line.moment),
-            "line": line.text,
-        }
-        for line in lines
-    ]
-    if rows:
-        session.execute(insert(LogLineRow), rows)
-    return True
+            "streams": [line.stream for line in lines],
+            # by the database's clock it is as long ago as by this process's
+            "ages": [present - line.moment for line in lines],
+            "lines": [line.text for line in lines],
+        },
+    )
 
 
 def list_lines(

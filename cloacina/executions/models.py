@@ -23,6 +23,7 @@ _SERIAL = BigInteger().with_variant(Integer(), "sqlite")
 _READY = text("status = 'Ready'")
 _RUNNING = text("status = 'Running'")
 _OPEN = text("status IN ('Pending', 'Running', 'Paused')")
+_NONE = text("0")
 
 
 class ExecutionRow(TenantBase):
@@ -32,6 +33,12 @@ class ExecutionRow(TenantBase):
     __table_args__ = (
         Index(None, "started_at"),
         Index("ix_workflow_executions_open", "id", postgresql_where=_OPEN, sqlite_where=_OPEN),
+        Index(
+            "ix_workflow_executions_deadline",
+            "deadline_at",
+            postgresql_where=_RUNNING,
+            sqlite_where=_RUNNING,
+        ),
         UniqueConstraint("schedule_id", "scheduled_time"),
         UniqueConstraint("idempotency_key"),
     )
@@ -56,6 +63,13 @@ class ExecutionRow(TenantBase):
     last_event: Mapped[int] = mapped_column(default=0)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # the execution whose rerun this is
+    rerun_of: Mapped[UUID | None]
+    failed_tasks: Mapped[int] = mapped_column(server_default=_NONE)
+    skipped_tasks: Mapped[int] = mapped_column(server_default=_NONE)
+    # of its time limit, set by the first claim and put off by pauses
+    deadline_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class TaskRow(TenantBase):
@@ -96,7 +110,7 @@ class TaskRow(TenantBase):
     attempt: Mapped[int] = mapped_column(default=0)
     max_attempts: Mapped[int]
     resets: Mapped[int] = mapped_column(default=0)
-    # when it may be claimed: at once, or after the wait before a retry
+    # when it may be claimed: at once, or after the wait before a retry; none while it is paused
     ready_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     claim_token: Mapped[UUID | None]
     worker: Mapped[str | None]

@@ -1,41 +1,18 @@
-"""Starts executions and tells how they stand."""
+"""Tells how executions stand."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cloacina.dag.context import dump_context
-from cloacina.dag.graph import Graph
-from cloacina.dag.settle import start
-from cloacina.dag.states import ExecutionState, TaskState
-from cloacina.db import now
 from cloacina.executions.errors import ExecutionNotFound
-from cloacina.executions.idempotency import Idempotency
 from cloacina.executions.models import EventRow, ExecutionRow, TaskRow
-from cloacina.executions.params import with_defaults
-from cloacina.executions.transition import Transition
 from cloacina.packages.models import PackageRow
-from cloacina.packages.services import Package
-
-MANUAL = "manual"
-
-# the server sets these itself; what a caller gives under such a name is dropped
-_RESERVED_KEYS = frozenset(
-    {
-        "scheduled_time",
-        "schedule_id",
-        "schedule_timezone",
-        "schedule_expression",
-        "trigger_name",
-        "triggered_at",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -59,12 +36,14 @@ class Execution(ExecutionSummary):
         workflow_version: of the tasks and their source, 16 hex digits.
         context: what it ended with; what it began with until it ends.
         error: why it failed.
+        rerun_of: the execution that it repeats.
     """
 
     package_name: str
     workflow_version: str
     context: Mapping[str, Any]
     error: str | None
+    rerun_of: UUID | None
 
 
 @dataclass(frozen=True)
@@ -95,103 +74,6 @@ class TaskInfo:
     completed_at: datetime | None
     created_at: datetime
     updated_at: datetime
-
-
-def create(
-    session: Session,
-    package: Package,
-    context: Mapping[str, Any],
-    *,
-    max_context_bytes: int,
-    origin: str = MANUAL,
-    request_id: str | None = None,
-    idempotency: Idempotency | None = None,
-) -> UUID:
-    """Accept an execution: insert it with its tasks, the roots being ready.
-
-    Parameters:
-        session: acts as the tenant.
-        package: the version to run, which is built.
-        context: the initial context, as the caller gave it.
-        max_context_bytes: the size limit.
-        origin: what started it.
-        request_id: of the request that did.
-        idempotency: of that request, if its caller gave a key.
-
-    Returns:
-        The execution's id.
-
-    Raises:
-        WorkflowInputInvalid: a declared param is missing or of a wrong type.
-        ContextTooLarge, ContextError: the context cannot be stored.
-    """
-    definition = package.definition or {}
-    given = {key: value for key, value in context.items() if key not in _RESERVED_KEYS}
-    initial = with_defaults(definition.get("params", ()), given)
-    text = dump_context(initial, max_context_bytes)
-    graph = Graph.from_definition(definition)
-    moment: datetime = session.scalars(select(now())).one()
-    execution = ExecutionRow(
-        id=uuid4(),
-        package_id=package.id,
-        workflow_name=package.workflow_name,
-        workflow_version=package.workflow_version or "",
-        status=ExecutionState.PENDING,
-        trigger_origin=origin,
-        request_id=request_id,
-        idempotency_key=idempotency.key if idempotency else None,
-        request_hash=idempotency.request_hash if idempotency else None,
-        input_context=text,
-        open_tasks=len(graph.tasks),
-        last_event=0,
-        started_at=moment,
-    )
-    session.add(execution)
-    session.flush()
-    settlement = start(graph, initial)
-    session.execute(
-        insert(TaskRow),
-        _task_rows(execution.id, graph, settlement.ready, settlement.skipped, moment),
-    )
-    transition = Transition(session, execution, graph)
-    transition.event("workflow_started")
-    transition.note_settlement(settlement)
-    transition.end_if_nothing_is_open()
-    transition.close()
-    return execution.id
-
-
-def _task_rows(
-    execution_id: UUID,
-    graph: Graph,
-    ready: Sequence[str],
-    skipped: Sequence[str],
-    moment: datetime,
-) -> list[dict[str, Any]]:
-    states = dict.fromkeys(ready, TaskState.READY) | dict.fromkeys(skipped, TaskState.SKIPPED)
-    # a dependency that was skipped at the start has ended
-    ended = frozenset(skipped)
-    rows = []
-    for position, task in enumerate(graph.tasks):
-        state = states.get(task.id, TaskState.NOT_STARTED)
-        rows.append(
-            {
-                "id": uuid4(),
-                "execution_id": execution_id,
-                "task_id": task.id,
-                "position": position,
-                "status": state,
-                "open_dependencies": sum(name not in ended for name in task.dependencies),
-                "attempt": 0,
-                "max_attempts": task.retry.max_attempts,
-                "resets": 0,
-                "ready_at": moment if state is TaskState.READY else None,
-                "completed_at": moment if state is TaskState.SKIPPED else None,
-                "created_at": moment,
-                "updated_at": moment,
-            }
-        )
-    return rows
 
 
 def list_executions(
@@ -249,6 +131,7 @@ def get(session: Session, execution_id: UUID) -> Execution:
         workflow_version=row.workflow_version,
         context=json.loads(row.final_context or row.input_context),
         error=row.error,
+        rerun_of=row.rerun_of,
     )
 
 

@@ -6,21 +6,18 @@ from functools import partial
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from sqlalchemy import exc
-
 from cloacina import logs
-from cloacina.db import Database
-from cloacina.dispatch import Dispatcher
-from cloacina.executions import services as executions
-from cloacina.executions.idempotency import Idempotency, find_started
+from cloacina.db import DATABASE_ERRORS, Database, as_tenant, is_duplicate
+from cloacina.dispatch import HINT_LOST_S, Dispatcher
+from cloacina.executions import creation
+from cloacina.executions import idempotency as idempotencies
+from cloacina.executions.graphs import GraphCache
+from cloacina.executions.idempotency import Idempotency
 from cloacina.packages import services as packages
 from cloacina.packages.archive import inspect_archive
-from cloacina.packages.errors import WorkflowPaused
+from cloacina.packages.errors import WorkflowNotFound, WorkflowPaused
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import Tenant
-
-HINT_LOST_S = 3
-"""Seconds until the scheduler looks after a tenant, in case the hint does not arrive."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +58,7 @@ def upload_package(
 def start_execution(
     database: Database,
     dispatcher: Dispatcher,
+    graphs: GraphCache,
     tenant: Tenant,
     name: str,
     context: Mapping[str, Any],
@@ -73,6 +71,7 @@ def start_execution(
     Parameters:
         database: the database.
         dispatcher: for the hint.
+        graphs: of the packages.
         tenant: whose workflow it is.
         name: the workflow's or its package's name.
         context: the initial context.
@@ -90,11 +89,13 @@ def start_execution(
         IdempotencyKeyReused: the key came with another request.
     """
     idempotency = Idempotency.of(idempotency_key, name, context) if idempotency_key else None
-    accept = partial(_accept, database, tenant, name, context, max_context_bytes, idempotency)
+    accept = partial(
+        _accept, database, graphs, tenant, name, context, max_context_bytes, idempotency
+    )
     try:
         started, is_new = accept()
-    except exc.IntegrityError:
-        if idempotency is None:
+    except DATABASE_ERRORS as error:
+        if idempotency is None or not is_duplicate(error):
             raise
         # the same key came a second time before the first was committed: now it is
         started, is_new = accept()
@@ -105,6 +106,7 @@ def start_execution(
 
 def _accept(  # noqa: PLR0917  # called in one place
     database: Database,
+    graphs: GraphCache,
     tenant: Tenant,
     name: str,
     context: Mapping[str, Any],
@@ -112,21 +114,23 @@ def _accept(  # noqa: PLR0917  # called in one place
     idempotency: Idempotency | None,
 ) -> tuple[Started, bool]:
     """Insert an execution, unless its request has started one already; say whether it is new."""
-    with database.tenant(tenant) as session:
-        known = find_started(session, idempotency) if idempotency else None
-        if known is not None:
-            return Started(*known), False
-        package = packages.find_active(session, name)
-        if package.paused:
+    asked = idempotencies.calls(idempotency) if idempotency else []
+    with database.unit(as_tenant(tenant)) as unit:
+        *known, found = unit.ask(*asked, packages.find_active_call(name))
+        if idempotency and (earlier := idempotencies.started(idempotency, known[-1])):
+            return Started(*earlier), False
+        if not found:
+            raise WorkflowNotFound(name)
+        if found[0].paused:
             raise WorkflowPaused(name)
-        execution_id = executions.create(
-            session,
-            package,
-            context,
-            max_context_bytes=max_context_bytes,
+        package, graph = graphs.entry(unit, found[0].id)
+        text = creation.checked_context(package, context, max_context_bytes)
+        request = creation.Request(
+            moment=found[0].moment,
+            context=text,
             request_id=logs.request_id.get(),
             idempotency=idempotency,
         )
-        database.act_as_platform(session)
-        tenants.wake(session, tenant.id, HINT_LOST_S)
+        execution_id, calls = creation.create(unit, package, graph, request, max_context_bytes)
+        unit.commit(*calls, *tenants.wake_calls(tenant.id, HINT_LOST_S))
     return Started(execution_id, package.workflow_name), True

@@ -1,22 +1,25 @@
 """What workers do for a tenant besides running its tasks: builds, lost claims, the next wake-up."""
 
 import logging
+from collections.abc import Sequence
 
-from sqlalchemy import case, delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from cloacina.dag.errors import InvalidWorkflow
 from cloacina.dag.graph import Graph
-from cloacina.dag.states import TERMINAL_EXECUTION_STATES, TaskState
-from cloacina.db import Database, after, now
-from cloacina.executions import claims
-from cloacina.executions.engine import package_code
+from cloacina.dag.states import TERMINAL_EXECUTION_STATES
+from cloacina.db import AS_PLATFORM, Call, Database, Row, after, as_tenant
+from cloacina.dispatch import HINT_LOST_S
+from cloacina.executions import claims, control
+from cloacina.executions import transition as executions
+from cloacina.executions.claims import Terms
 from cloacina.executions.graphs import GraphCache
-from cloacina.executions.models import ExecutionRow, TaskRow
+from cloacina.executions.models import ExecutionRow
 from cloacina.executions.params import check_slots
 from cloacina.packages import builds
 from cloacina.packages.builds import Build
-from cloacina.packages.cache import PackageCache
+from cloacina.packages.cache import PackageCache, package_code
 from cloacina.packages.errors import InvalidPackage
 from cloacina.packages.models import ArchiveChunkRow, PackageRow
 from cloacina.sandbox.errors import ChildError, LoadFailed
@@ -26,14 +29,14 @@ from cloacina.tenants.models import Tenant, WakeupRow
 
 log = logging.getLogger(__name__)
 
-SWEEP_S = claims.LEASE_S
+SWEEP_S = claims.LEASE_S / 2
 """Seconds between two looks after a tenant that has open executions."""
 
 _IS_OPEN = ExecutionRow.status.not_in(TERMINAL_EXECUTION_STATES)
 
 
-def sweep(database: Database, graphs: GraphCache, tenant: Tenant) -> None:
-    """Give back lost claims, and set when the tenant is next due.
+def sweep(database: Database, graphs: GraphCache, tenant: Tenant, terms: Terms) -> None:
+    """Give back lost claims, end what is overdue, and set when the tenant is next due.
 
     The new moment is written only where nobody has moved the old one meanwhile; should a moment be
     lost all the same, the next look after the tenant's packages comes within its interval.
@@ -42,35 +45,54 @@ def sweep(database: Database, graphs: GraphCache, tenant: Tenant) -> None:
         database: the worker's.
         graphs: the worker's.
         tenant: the tenant.
+        terms: of the worker.
     """
-    with database.platform() as session:
-        seen = session.scalar(select(WakeupRow.due_at).where(WakeupRow.tenant_id == tenant.id))
-        database.act_as_tenant(session, tenant)
-        lost = claims.give_back_lost(session, graphs)
-        next_s = _next_due_s(session)
-        database.act_as_platform(session)
-        due = after(next_s) if next_s is not None else WakeupRow.reconcile_at
-        session.execute(
-            update(WakeupRow)
-            .where(WakeupRow.tenant_id == tenant.id, WakeupRow.due_at == seen)
-            .values(due_at=case((WakeupRow.reconcile_at < due, WakeupRow.reconcile_at), else_=due))
-        )
-    if lost:
-        log.warning("tenant %s: gave back %d claims of workers that are gone", tenant.name, lost)
+    with database.unit(AS_PLATFORM) as unit:
+        seen = unit.commit(Call(tenants.SQL.wakeup, {"tenant_id": tenant.id}))[0]
+    _give_back_lost(database, graphs, tenant, terms)
+    _end_overdue(database, graphs, tenant, terms)
+    with database.unit(as_tenant(tenant)) as unit:
+        due = unit.ask(Call(executions.SQL.next_due))[0]
+        if seen:
+            put_off = {"tenant_id": tenant.id, "seen": seen[0].due_at, "in_s": _in_s(due)}
+            unit.commit(AS_PLATFORM, Call(tenants.SQL.put_off, put_off))
 
 
-def _next_due_s(session: Session) -> float | None:
+def _give_back_lost(
+    database: Database, graphs: GraphCache, tenant: Tenant, terms: Terms
+) -> None:
+    if database.was_away_within(claims.LEASE_S):
+        # those who hold the claims could not renew them either: they get a lease to do so
+        return
+    with database.unit(as_tenant(tenant)) as unit:
+        lost = claims.lost_executions(unit)
+    count = 0
+    for execution_id in lost:
+        with database.unit(as_tenant(tenant)) as unit:
+            count += claims.give_back_lost(unit, graphs, terms, execution_id)
+    if count:
+        log.warning("tenant %s: gave back %d claims of workers that are gone", tenant.name, count)
+
+
+def _end_overdue(database: Database, graphs: GraphCache, tenant: Tenant, terms: Terms) -> None:
+    with database.unit(as_tenant(tenant)) as unit:
+        overdue = control.overdue_executions(unit)
+    for execution_id in overdue:
+        with database.unit(as_tenant(tenant)) as unit:
+            steps = control.Control(unit, graphs, terms.max_context_bytes)
+            if steps.end_overdue(execution_id, terms.execution_timeout_s):
+                log.info("execution %s took too long and was ended", execution_id)
+
+
+def _in_s(due: Sequence[Row]) -> float | None:
     """Seconds until an execution wants a look; None when none is open."""
-    if session.scalar(select(ExecutionRow.id).where(_IS_OPEN).limit(1)) is None:
+    if not due:
         return None
-    retry_at, present = session.execute(
-        select(func.min(TaskRow.ready_at), now()).where(
-            TaskRow.status == TaskState.READY, TaskRow.ready_at > now()
-        )
-    ).one()
-    if retry_at is None:
-        return SWEEP_S
-    return min(SWEEP_S, max(0.0, (retry_at - present).total_seconds()))
+    (row,) = due
+    moments = [moment for moment in (row.ready_at, row.lease_until, row.deadline_at) if moment]
+    waits = [(moment - row.moment).total_seconds() for moment in moments]
+    # what is due now has its hints; should they be lost, this brings another
+    return min(wait_s if wait_s > 0 else HINT_LOST_S for wait_s in [SWEEP_S, *waits])
 
 
 def reconcile(

@@ -12,6 +12,7 @@ from cloacina.packages.archive import remove_unpacked, unpack_archive
 from cloacina.packages.bzip2_reader import Readable
 from cloacina.packages.errors import NotWanted
 from cloacina.packages.services import Package, open_archive
+from cloacina.sandbox.code import Code
 from cloacina.tenants.models import Tenant
 
 MOST_PACKAGES = 200
@@ -102,3 +103,16 @@ class _Attended:
 def import_paths(folder: Path) -> tuple[Path, ...]:
     """Give what leads `sys.path` in a child of an unpacked package (spec: On a worker)."""
     return tuple(path for path in (folder / "vendor", folder / "workflow") if path.is_dir())
+
+
+def package_code(tenant: Tenant, package: Package, folder: Path) -> Code:
+    """Describe an unpacked package to the sandbox."""
+    return Code(
+        tenant_id=tenant.id,
+        content_hash=package.content_hash,
+        tenant=tenant.name,
+        package=package.package_name,
+        workflow=package.workflow_name,
+        entry_module=package.entry_module,
+        paths=import_paths(folder),
+    )

@@ -6,16 +6,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, exc, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from cloacina.db import now, rows_changed
+from cloacina.db import Call, Row, SqlFile, Unit, now, rows_changed
 from cloacina.packages.archive import ArchiveInfo, SourceFile, read_source_files
 from cloacina.packages.errors import InvalidPackage, WorkflowNotFound
 from cloacina.packages.models import FAILED, PENDING, SUCCESS, ArchiveChunkRow, PackageRow
+
+SQL = SqlFile(Path(__file__).with_name("statements.sql"))
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -58,7 +61,7 @@ class Package:
     created_at: datetime
 
 
-def package_value(row: PackageRow) -> Package:
+def package_value(row: PackageRow | Row) -> Package:
     """Make the frozen value of a row."""
     return Package(
         id=row.id,
@@ -169,22 +172,20 @@ def find(session: Session, name_or_id: str) -> Package:
     return package_value(_find_row(session, name_or_id))
 
 
-def find_active(session: Session, name: str) -> Package:
-    """Give the active package by its workflow's or its own name.
+def find_active_call(name: str) -> Call:
+    """Ask for the active package of a workflow, by its own or its package's name.
 
-    Raises:
-        WorkflowNotFound: there is none, or it is still building.
+    A row has `id`, `paused` and `workflow_name`; there is none while the package is building.
     """
-    row = session.scalars(
-        select(PackageRow)
-        .where(_is_active_as(name))
-        # a workflow's own name comes before another's package of that name
-        .order_by(PackageRow.workflow_name != name)
-        .limit(1)
-    ).first()
-    if row is None:
-        raise WorkflowNotFound(name)
-    return package_value(row)
+    return Call(SQL.find_active, {"name": name})
+
+
+def fetch(unit: Unit, package_id: UUID) -> Package:
+    """Do what `get` does, in a unit."""
+    rows = unit.ask(Call(SQL.fetch, {"package_id": package_id}))[0]
+    if not rows:
+        raise WorkflowNotFound(str(package_id))
+    return package_value(rows[0])
 
 
 def get(session: Session, package_id: UUID) -> Package:

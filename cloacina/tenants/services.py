@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import Row, select, update
 from sqlalchemy.orm import Session
 
-from cloacina.db import after
+from cloacina.db import AS_PLATFORM, Call, SqlFile, Unit, after
+from cloacina.db.database import STATEMENT_TIMEOUT_MS
+from cloacina.fleet.services import GONE_S
 from cloacina.tenants.errors import TenantCreationFailed, TenantNotFound
 from cloacina.tenants.models import (
     ACTIVE,
@@ -19,6 +22,8 @@ from cloacina.tenants.models import (
     TenantRow,
     WakeupRow,
 )
+
+SQL = SqlFile(Path(__file__).with_name("statements.sql"))
 
 # PostgreSQL folds unquoted names to lower case and cuts them at 63 bytes
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -71,6 +76,40 @@ def find_by_id(session: Session, tenant_id: UUID) -> Tenant:
     if row is None:
         raise TenantNotFound(str(tenant_id))
     return row.value()
+
+
+def enter(tenant_id: UUID) -> Call:
+    """Have a unit find a tenant and act as its role; `entered` gives it."""
+    values = {"tenant_id": tenant_id, "timeout": str(STATEMENT_TIMEOUT_MS), "silence_s": -GONE_S}
+    return Call(SQL.enter, values)
+
+
+def entered(unit: Unit, tenant_id: UUID) -> tuple[Tenant, int]:
+    """Give the tenant that a unit, opened with `enter`, acts as, and the slots that serve it.
+
+    Raises:
+        TenantNotFound: there is none, or it is being deleted.
+    """
+    unit.ask()
+    if not unit.opened:
+        raise TenantNotFound(str(tenant_id))
+    (row,) = unit.opened
+    tenant = Tenant(
+        id=row.id,
+        name=row.name,
+        schema=row.schema_name,
+        role=row.role_name,
+        status=row.status,
+        description=row.description,
+        created_at=row.created_at,
+        schema_version=row.schema_version,
+    )
+    return tenant, row.slots or 0
+
+
+def wake_calls(tenant_id: UUID, in_s: float) -> list[Call]:
+    """Do what `wake` does at the end of a tenant's unit."""
+    return [AS_PLATFORM, Call(SQL.wake, {"tenant_id": tenant_id, "in_s": in_s})]
 
 
 def list_all(session: Session) -> list[Tenant]:

@@ -1,5 +1,6 @@
 """The two ways to a schema, from the models in one go and revision by revision, end the same."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -50,7 +51,7 @@ SQLITE_CATALOG = {
         "SELECT m.name, p.* FROM sqlite_master m, pragma_foreign_key_list(m.name) p"
         " WHERE m.type = 'table' ORDER BY 1, 2, 3"
     ),
-    # the text, but for the order in which a table's constraints are listed
+    # the text, but for the order in which a table's parts are listed
     "tables": "SELECT name, sql FROM sqlite_master WHERE type = 'table' ORDER BY 1",
 }
 
@@ -65,7 +66,8 @@ def described(session: Session) -> dict[str, list[tuple[Any, ...]]]:
     }
     if is_sqlite:
         found["tables"] = [
-            (name, *sorted(line.strip(" ,\t") for line in sql.split("\n")))
+            # a column that was added later stands behind the constraints, in their last line
+            (name, *sorted(filter(None, (part.strip("() \t") for part in re.split("[,\n]", sql)))))
             for name, sql in found["tables"]
         ]
     return found

@@ -1,6 +1,3 @@
-from collections import Counter
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +9,6 @@ from cloacina.dag.states import (
     TaskState,
     execution_outcome,
 )
-from tests.cloacina.dag.strategies import OUTCOMES
 
 
 def test_the_states_are_those_of_the_specification():
@@ -23,23 +19,16 @@ def test_the_states_are_those_of_the_specification():
     assert set(TERMINAL_TASK_STATES) == {"Completed", "Failed", "Skipped"}
 
 
-@given(st.lists(OUTCOMES))
-def test_an_execution_fails_exactly_when_a_task_failed(states):
-    state, error = execution_outcome(states)
+@given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
+def test_an_execution_fails_exactly_when_a_task_failed(failed, completed, skipped):
+    state, error = execution_outcome(failed, completed, skipped)
 
-    assert state == ("Failed" if "Failed" in states else "Completed")
+    assert state == ("Failed" if failed else "Completed")
     assert (error is None) == (state == "Completed")
 
 
 def test_the_error_text_counts_the_tasks():
-    counts = Counter(Completed=2, Failed=1, Skipped=3)
-
-    assert execution_outcome(counts.elements()) == (
+    assert execution_outcome(1, 2, 3) == (
         ExecutionState.FAILED,
         "1 task(s) failed, 2 completed, 3 skipped",
     )
-
-
-def test_an_execution_with_a_task_that_has_not_ended_has_no_outcome():
-    with pytest.raises(ValueError, match="Ready, Running has not ended"):
-        execution_outcome(["Completed", "Running", "Failed", "Ready"])

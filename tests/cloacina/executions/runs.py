@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,11 +10,13 @@ from uuid import UUID, uuid4
 from sqlalchemy import select, update
 
 from cloacina.dag.graph import Graph
-from cloacina.db import Database, after, now
-from cloacina.executions import claims, services
-from cloacina.executions.claims import Claim, Completed, Failed, Finished, Outcome
+from cloacina.db import Database, Unit, after, as_tenant, now
+from cloacina.executions import claims, creation, services
+from cloacina.executions.claims import Claim, Completed, Failed, Finished, Outcome, Terms
+from cloacina.executions.control import Control
 from cloacina.executions.graphs import GraphCache
 from cloacina.executions.models import EventRow, ExecutionRow, TaskRow
+from cloacina.packages import services as packages
 from cloacina.packages.models import SUCCESS, PackageRow
 from cloacina.packages.services import Package, package_value
 from cloacina.tenants.models import Tenant
@@ -45,6 +48,7 @@ class Runs:
     database: Database
     tenant: Tenant
     graphs: GraphCache = field(default_factory=GraphCache)
+    max_context_bytes: int = MAX_BYTES
 
     def workflow(
         self, *tasks: dict[str, Any], params: Sequence[dict[str, Any]] = (), name: str = ""
@@ -76,13 +80,31 @@ class Runs:
 
     def start(self, package: Package, max_bytes: int = MAX_BYTES, /, **context: Any) -> UUID:
         """Accept an execution."""
-        with self.database.tenant(self.tenant) as session:
-            return services.create(session, package, context, max_context_bytes=max_bytes)
+        with self.unit() as unit:
+            (found,) = unit.ask(packages.find_active_call(package.workflow_name))
+            graph = self.graphs.entry(unit, package.id)[1]
+            text = creation.checked_context(package, context, max_bytes)
+            request = creation.Request(moment=found[0].moment, context=text)
+            execution_id, calls = creation.create(unit, package, graph, request, max_bytes)
+            unit.commit(*calls)
+        return execution_id
+
+    def unit(self) -> AbstractContextManager[Unit]:
+        """Open a unit of work as the tenant."""
+        return self.database.unit(as_tenant(self.tenant))
+
+    def terms(self, worker: str = "worker-1") -> Terms:
+        """Claim as a worker of this name."""
+        return Terms(worker, max_context_bytes=self.max_context_bytes, execution_timeout_s=3600)
+
+    def control(self, unit: Unit) -> Control:
+        """Do something to an execution."""
+        return Control(unit, self.graphs, self.max_context_bytes)
 
     def claim(self, execution_id: UUID | None = None, worker: str = "worker-1") -> Claim | None:
         """Claim a ready task."""
-        with self.database.tenant(self.tenant) as session:
-            return claims.claim_next(session, self.graphs, worker, execution_id)
+        with self.unit() as unit:
+            return claims.claim_next(unit, self.graphs, self.terms(worker), execution_id)[0]
 
     def must_claim(self, execution_id: UUID | None = None, worker: str = "worker-1") -> Claim:
         """Claim a ready task, of which there is one."""
@@ -90,15 +112,22 @@ class Runs:
         assert claim is not None
         return claim
 
-    def finish(self, claim: Claim, outcome: Outcome) -> Finished:
-        """Finish an attempt."""
-        with self.database.tenant(self.tenant) as session:
-            graph = self.graphs.graph(session, claim.package.id)
-            return claims.finish(session, graph, claim, outcome)
+    def finish(self, claim: Claim, outcome: Outcome, *, claim_more: bool = False) -> Finished:
+        """Finish an attempt, and perhaps claim the next."""
+        with self.unit() as unit:
+            return claims.finish(
+                unit,
+                self.graphs,
+                self.terms(),
+                claim,
+                outcome,
+                tenant_id=self.tenant.id,
+                claim_more=claim_more,
+            )
 
     def complete(self, claim: Claim, **output: Any) -> Finished:
         """Finish an attempt well, with the input and what comes to it."""
-        return self.finish(claim, Completed(json.dumps(json.loads(claim.input_context) | output)))
+        return self.finish(claim, Completed(json.dumps(input_of(claim) | output)))
 
     def run(
         self, execution_id: UUID, outcome_of: Callable[[Claim], Outcome] | None = None
@@ -107,7 +136,7 @@ class Runs:
         taken = []
         while claim := self.claim(execution_id):
             taken.append(claim)
-            outcome = outcome_of(claim) if outcome_of else Completed(claim.input_context)
+            outcome = outcome_of(claim) if outcome_of else Completed(claim.input_context or "")
             self.finish(claim, outcome)
         return taken
 
@@ -122,8 +151,13 @@ class Runs:
 
     def give_back(self) -> int:
         """Give back the claims whose lease is over."""
-        with self.database.tenant(self.tenant) as session:
-            return claims.give_back_lost(session, self.graphs)
+        with self.unit() as unit:
+            lost = claims.lost_executions(unit, grace_s=0)
+        count = 0
+        for execution_id in lost:
+            with self.unit() as unit:
+                count += claims.give_back_lost(unit, self.graphs, self.terms(), execution_id)
+        return count
 
     def lose(self, claim: Claim) -> None:
         """Let a claim's lease end and have it given back."""
@@ -133,8 +167,8 @@ class Runs:
 
     def renew(self, claim: Claim) -> bool:
         """Hold on to a claim."""
-        with self.database.tenant(self.tenant) as session:
-            return claims.renew(session, claim)
+        with self.unit() as unit:
+            return claim.token in claims.renew(unit, [claim])
 
     def get(self, execution_id: UUID) -> services.Execution:
         """Give an execution."""
@@ -185,6 +219,13 @@ class Runs:
             kind if name is None else f"{kind} {name}"
             for kind, name, _ in self.events(execution_id)
         ]
+
+
+def input_of(claim: Claim) -> dict[str, Any]:
+    """Give what a claimed task starts with."""
+    assert claim.input_context is not None
+    context: dict[str, Any] = json.loads(claim.input_context)
+    return context
 
 
 def failed(error: str = "ValueError: no", *, retryable: bool = False) -> Failed:

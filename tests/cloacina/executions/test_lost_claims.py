@@ -44,7 +44,7 @@ def test_a_lease_is_held_on_to_while_it_is_renewed(runs: Runs) -> None:
     assert after is not None
     assert after >= before
     assert runs.give_back() == 0
-    assert LEASE_S == 15
+    assert LEASE_S == 8
 
 
 def test_a_claim_whose_lease_is_over_is_given_back_and_costs_no_attempt(runs: Runs) -> None:
