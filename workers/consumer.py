@@ -53,6 +53,7 @@ class TenantQueues(bootsteps.StartStopStep):  # type: ignore[misc]
             self._watch.stop()
 
     def _apply(self, parent: Any) -> None:
+        process.ensure_host()
         wanted = self._watch.wanted if self._watch else None
         if wanted is None or parent.task_consumer is None:
             return

@@ -17,6 +17,7 @@ from cloacina.db import Database
 from cloacina.errors import DatabaseUnavailable
 from cloacina.fleet import services as fleet
 from cloacina.processes import die_with_parent
+from cloacina.sandbox import Host
 from workers.app import worker_settings
 from workers.slot import Slot, make_worker_folder
 
@@ -35,6 +36,7 @@ class _Process:
 
     def __init__(self) -> None:
         self.folder: Path | None = None
+        self.host: Host | None = None
         self.slot: Slot | None = None
         self.main_databases: list[Database] = []
 
@@ -53,6 +55,15 @@ def keep_out_of_slots(database: Database) -> None:
     _process.main_databases.append(database)
 
 
+def ensure_host() -> None:
+    """Start the sandbox host again if it has ended; on the main process's main thread only."""
+    if _process.host is not None:
+        try:
+            _process.host.ensure_running()
+        except OSError as error:
+            log.error("the sandbox host cannot be started: %s", error)
+
+
 @signals.setup_logging.connect
 def _configure_logging(**_: object) -> None:
     logs.configure(worker_settings().log_level)
@@ -66,6 +77,8 @@ def _configure_logging(**_: object) -> None:
 @signals.worker_init.connect
 def _open_worker(**_: object) -> None:
     _process.folder = make_worker_folder(worker_settings())
+    _process.host = Host(_process.folder)
+    _process.host.start()
 
 
 @signals.worker_process_init.connect
@@ -74,8 +87,9 @@ def _open_slot(**_: object) -> None:
     for database in _process.main_databases:
         # closing them here would end the main process's sessions
         database.engine.dispose(close=False)
-    assert _process.folder is not None  # noqa: S101  # the worker was opened before it forked
-    _process.slot = Slot(worker_settings(), WORKER_NAME, _process.folder)
+    assert _process.host is not None  # noqa: S101  # the worker was opened before it forked
+    _process.host.enter_slot()
+    _process.slot = Slot(worker_settings(), WORKER_NAME, _process.host)
 
 
 @signals.worker_process_shutdown.connect
@@ -87,6 +101,8 @@ def _close_slot(**_: object) -> None:
 @signals.worker_shutdown.connect
 def _close_worker(**_: object) -> None:
     _sign_off()
+    if _process.host is not None:
+        _process.host.close()
     if _process.folder is not None:
         shutil.rmtree(_process.folder, ignore_errors=True)
 

@@ -1,15 +1,14 @@
-"""What one slot of a worker holds: its own connections, its own children, the engine."""
+"""What one slot of a worker holds: its own connections, its way to children, the engine."""
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from cloacina.db import Database
 from cloacina.dispatch import Dispatcher
 from cloacina.executions.engine import Engine
 from cloacina.packages.cache import PackageCache
-from cloacina.sandbox.pool import Sandbox
+from cloacina.sandbox import Host, Sandbox
 from cloacina.settings import Settings
 
 _CONNECTIONS = 2
@@ -21,14 +20,14 @@ class Slot:
     Parameters:
         settings: the worker's.
         worker: the worker's name.
-        root: the worker's folder for scratch files.
+        host: the worker's sandbox host.
     """
 
-    def __init__(self, settings: Settings, worker: str, root: Path) -> None:
+    def __init__(self, settings: Settings, worker: str, host: Host) -> None:
         self.settings = settings
         self.database = Database(settings.database_url, pool_size=_CONNECTIONS)
         self.dispatcher = Dispatcher(self.database, settings.broker_url)
-        self.sandbox = Sandbox(Path(tempfile.mkdtemp(prefix=f"slot-{os.getpid()}-", dir=root)))
+        self.sandbox = Sandbox(host)
         cache = settings.home / "cache"
         cache.mkdir(mode=0o700, exist_ok=True)
         self.cache = PackageCache(cache)
@@ -42,7 +41,7 @@ class Slot:
         )
 
     def close(self) -> None:
-        """End the children and the connections."""
+        """End what runs, and the connections."""
         self.sandbox.close()
         self.database.close()
 

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import exc
@@ -20,8 +21,8 @@ from cloacina.executions.outcomes import CANNOT_RUN, of_answer, of_failure
 from cloacina.packages.cache import PackageCache, import_paths
 from cloacina.packages.errors import NotWanted
 from cloacina.packages.services import Package
-from cloacina.sandbox.errors import ChildAbandoned
-from cloacina.sandbox.pool import Code, Sandbox
+from cloacina.sandbox import Answer, Attempt, Code, Sandbox
+from cloacina.sandbox.errors import ChildAbandoned, ChildDied, ChildTimedOut
 from cloacina.settings import Settings
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import Tenant
@@ -33,6 +34,13 @@ TRY_AGAIN_S = 0.5
 
 SLICE_S = 0.05
 """Seconds that a slot goes on with one tenant before it lets the others have a turn."""
+
+
+LOOK_EVERY_S = 2.0
+"""Seconds between two renewals of a claim whose task runs."""
+
+CHILD_LEASE_S = claims.LEASE_S + 2
+"""Seconds that a child outlives its slot: its claim is nobody's before that."""
 
 
 class Engine:
@@ -78,15 +86,18 @@ class Engine:
         ends = time.monotonic() + SLICE_S
         count = 0
         claim = self._claim(tenant, execution_id)
-        while claim is not None:
-            outcome = self._attempt(tenant, claim)
-            count += 1
-            if outcome is None:
-                # left to whoever has it, or to the sweep once its lease is over
-                break
-            go_on = time.monotonic() < ends
-            following = self._finish(tenant, claim, outcome, claim_more=go_on)
-            claim = following or (self._claim(tenant, None) if go_on else None)
+        try:
+            while claim is not None:
+                outcome = self._attempt(tenant, claim)
+                count += 1
+                if outcome is None:
+                    # left to whoever has it, or to the sweep once its lease is over
+                    break
+                go_on = time.monotonic() < ends
+                following = self._finish(tenant, claim, outcome, claim_more=go_on)
+                claim = following or (self._claim(tenant, None) if go_on else None)
+        finally:
+            self._sandbox.rest()
         return count
 
     def _claim(self, tenant: Tenant, execution_id: UUID | None) -> Claim | None:
@@ -105,7 +116,15 @@ class Engine:
             # what several tasks put out may be too much once it is merged
             check_size(claim.input_context, self._settings.max_context_bytes)
             code = self._code(tenant, claim, still_mine)
-            answer = self._sandbox.run(code, task.id, claim.input_context, timeout_s, still_mine)
+            attempt = self._sandbox.start(
+                code,
+                task.id,
+                claim.input_context,
+                lease_s=CHILD_LEASE_S,
+                on_output=_drop,
+                still_wanted=still_mine,
+            )
+            answer = _follow(attempt, timeout_s, still_mine)
             return of_answer(answer, claim.input_context, self._settings.max_context_bytes)
         except (ChildAbandoned, NotWanted):
             _log_lost(claim)
@@ -157,6 +176,35 @@ class Engine:
     def _code(self, tenant: Tenant, claim: Claim, still_mine: Callable[[], bool]) -> Code:
         folder = self._cache.ensure(self._database, tenant, claim.package, still_mine)
         return package_code(tenant, claim.package, folder)
+
+
+def _follow(
+    attempt: Attempt, timeout_s: float, still_mine: Callable[[], bool]
+) -> dict[str, Any]:
+    """Wait for a task's answer; whatever stops the wait, nothing of the task goes on."""
+    ends = time.monotonic() + timeout_s
+    look = time.monotonic() + LOOK_EVERY_S
+    try:
+        while True:
+            came = attempt.wait(max(0.0, min(ends, look) - time.monotonic()))
+            if isinstance(came, Answer):
+                return came.content
+            if came is not None:
+                raise ChildDied("deferral is not available yet")
+            if time.monotonic() >= ends:
+                raise ChildTimedOut
+            if time.monotonic() >= look:
+                if not still_mine():
+                    raise ChildAbandoned
+                attempt.extend(CHILD_LEASE_S)
+                look = time.monotonic() + LOOK_EVERY_S
+    except BaseException:
+        attempt.kill()
+        raise
+
+
+def _drop(_stream: str, _data: bytes) -> None:
+    pass
 
 
 def _log(claim: Claim, outcome: Outcome) -> None:

@@ -16,6 +16,7 @@ from cloacina.executions.services import Execution
 from cloacina.lifecycle import intake, upkeep
 from cloacina.packages import services as packages
 from cloacina.packages.services import Package
+from cloacina.sandbox import Host
 from cloacina.settings import Settings
 from cloacina.tenants.models import Tenant, WakeupRow
 from tests.cloacina.executions.runs import MAX_BYTES, Runs
@@ -142,6 +143,9 @@ def open_slot(database: Database, broker_url: str, home: Path, **changes: Any) -
         broker_url=broker_url,
         **changes,
     )
-    slot = Slot(settings, "worker-1", make_worker_folder(settings))
+    host = Host(make_worker_folder(settings))
+    host.start()
+    slot = Slot(settings, "worker-1", host)
     yield slot
     slot.close()
+    host.close()
