@@ -34,7 +34,7 @@ from cloaca._scratch import Scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import NoReturn
 
 LEND = b"lend"

@@ -178,9 +178,7 @@ class Engine:
         return package_code(tenant, claim.package, folder)
 
 
-def _follow(
-    attempt: Attempt, timeout_s: float, still_mine: Callable[[], bool]
-) -> dict[str, Any]:
+def _follow(attempt: Attempt, timeout_s: float, still_mine: Callable[[], bool]) -> dict[str, Any]:
     """Wait for a task's answer; whatever stops the wait, nothing of the task goes on."""
     ends = time.monotonic() + timeout_s
     look = time.monotonic() + LOOK_EVERY_S

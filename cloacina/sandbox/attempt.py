@@ -113,9 +113,7 @@ class Attempt:
         return {**state, "is_deferred": self._is_deferred}, fds
 
     @classmethod
-    def attach(
-        cls, state: Mapping[str, Any], fds: list[int], on_output: OnOutput
-    ) -> "Attempt":
+    def attach(cls, state: Mapping[str, Any], fds: list[int], on_output: OnOutput) -> "Attempt":
         """Go on with what another process has detached; the child is given back at its end.
 
         Parameters:

@@ -6,7 +6,6 @@ import os
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -44,9 +43,7 @@ class Host:
         idle_s: seconds that one is kept.
     """
 
-    def __init__(
-        self, root: Path, *, most_idle: int = MOST_IDLE, idle_s: float = IDLE_S
-    ) -> None:
+    def __init__(self, root: Path, *, most_idle: int = MOST_IDLE, idle_s: float = IDLE_S) -> None:
         self.root = root
         self._most_idle = most_idle
         self._idle_s = idle_s
