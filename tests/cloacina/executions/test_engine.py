@@ -198,12 +198,12 @@ def it(context):
 
 def test_a_failed_attempt_is_tried_again_when_the_tenant_is_next_due(desk: Desk) -> None:
     package = desk.built(
-        "import os\n"
+        "tries = []\n"
         "@cloaca.task(retry_attempts=2, retry_backoff='fixed', retry_delay_ms=2000,"
         " retry_jitter=False)\n"
         "def it(context):\n"
-        "    if not os.environ.get('AGAIN'):\n"
-        "        os.environ['AGAIN'] = 'yes'\n"
+        "    tries.append(1)\n"
+        "    if len(tries) == 1:\n"
         "        raise OSError('net')\n"
         "    context.set('done', True)\n"
         "    return context\n"
