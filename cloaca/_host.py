@@ -3,11 +3,12 @@
 It has loaded what children need, so that a fork is ready at once, and holds no credential. Over the
 socket <fd> come datagrams, each with the descriptors (channel, stdout, stderr, leash):
 
-    {"key", "scratch", "variables": {name: value}}
+    {"key", "scratch", "variables": {name: value}, "after": <a nanny's pid, or 0>}
 
 It hands the descriptors to an idle nanny of that key, else to a new one; a nanny of one key never
-serves another. It answers nothing: who borrowed hears from the nanny. It ends, and all nannies with
-it, on SIGTERM and when nobody holds the socket's other end.
+serves another. The nanny `after` is being given back: it is waited for, since that is quicker. It
+answers nothing: who borrowed hears from the nanny. It ends, and all nannies with it, on SIGTERM and
+when nobody holds the socket's other end.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ PRELOADED = (
 
 _END_WITHIN_S = 5.0
 
+_PARKED_S = 0.5
+"""Seconds that a request waits at most for a nanny that is being given back."""
+
 
 class Lent:
     """A nanny, as its host sees it.
@@ -64,6 +68,11 @@ class Lent:
         self.control = control
         self.scratch = scratch
         self.idle_since: float | None = None
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether somebody has it, or is giving it back."""
+        return self.idle_since is None
 
 
 class Host:
@@ -84,6 +93,7 @@ class Host:
         self._most_idle = most_idle
         self._idle_s = idle_s
         self._nannies: dict[int, Lent] = {}
+        self._parked: list[tuple[float, dict[str, Any], list[int]]] = []
         self._ends = False
         requests.setblocking(False)
         self._loop = Loop()
@@ -95,7 +105,8 @@ class Host:
         import time
 
         while not self._ends:
-            self._loop.turn(self._until_next_is_old())
+            self._loop.turn(self._until_next_is_due())
+            self._lend_parked()
             self._end_idle_ones()
         for nanny in self._nannies.values():
             self._dismiss(nanny)
@@ -129,6 +140,7 @@ class Host:
 
     def _hear_slots(self) -> None:
         import json
+        import time
 
         from cloaca._handover import close_all, receive
 
@@ -140,12 +152,32 @@ class Host:
             self._ends = True
             return
         try:
-            self._lend(json.loads(message), fds)
-        except (OSError, ValueError, LookupError) as error:
-            sys.stderr.write(f"sandbox host: cannot lend a child: {error!r}\n")
-        finally:
-            # who wanted it sees that its leash is let go
+            request = json.loads(message)
+        except ValueError as error:
+            sys.stderr.write(f"sandbox host: this is not a request: {error}\n")
             close_all(fds)
+            return
+        self._parked.append((time.monotonic() + _PARKED_S, request, fds))
+
+    def _lend_parked(self) -> None:
+        """Lend to all who asked, but those for whom a nanny is worth the wait."""
+        import time
+
+        from cloaca._handover import close_all
+
+        for entry in list(self._parked):
+            until, request, fds = entry
+            coming = self._nannies.get(request.get("after", 0))
+            if coming is not None and coming.is_lent and time.monotonic() < until:
+                continue
+            self._parked.remove(entry)
+            try:
+                self._lend(request, fds)
+            except (OSError, LookupError) as error:
+                sys.stderr.write(f"sandbox host: cannot lend a child: {error!r}\n")
+            finally:
+                # where that failed, who wanted it sees that its leash is let go
+                close_all(fds)
 
     def _lend(self, request: dict[str, Any], fds: list[int]) -> None:
         from cloaca._handover import send
@@ -188,6 +220,8 @@ class Host:
             self._requests.close()
             self._loop.leave()
             close_all(others)
+            for _, _, fds in self._parked:
+                close_all(fds)
             live(control, str(request["scratch"]), request["variables"])
         finally:
             os._exit(1)
@@ -209,11 +243,12 @@ class Host:
             # it ends, as the signal of its end will say
             self._loop.forget(nanny.control.fileno())
 
-    def _until_next_is_old(self) -> float | None:
+    def _until_next_is_due(self) -> float | None:
         import time
 
-        since = [n.idle_since for n in self._nannies.values() if n.idle_since is not None]
-        return max(0.0, min(since) + self._idle_s - time.monotonic()) if since else None
+        due = [until for until, _, _ in self._parked]
+        due += [n.idle_since + self._idle_s for n in self._nannies.values() if n.idle_since]
+        return max(0.0, min(due) - time.monotonic()) if due else None
 
     def _end_idle_ones(self) -> None:
         """End those that are idle for too long, or too many."""

@@ -13,8 +13,9 @@ Over the leash, a line each, come
 
 and go
 
-    here <child's pid> fresh|used    the child was borrowed; it has loaded its package if used
-    tidy yes|no                      whether the child can be used again
+    here <child's pid> <own pid> fresh|used
+                   the child was borrowed; it has loaded its package if used
+    tidy yes|no    whether the child can be used again
     ended exit <code> | ended signal <number> | ended lease | ended dirty
 """
 
@@ -82,7 +83,9 @@ class Nanny:
         self._leash: socket.socket | None = None
         self._lines = b""
         self._deadline: float | None = None
-        self._used = self._resting = self._ready = False
+        self._used = self._resting = False
+        # how often the child said that it waits, less how often it was lent: 1 while it waits
+        self._waits = 0
         # first of all: a child that ends at once must be seen
         self._loop.watch_signals(self._signalled, signal.SIGCHLD)
         self._feed, theirs = pair()
@@ -137,14 +140,16 @@ class Nanny:
         self._leash.setblocking(False)
         self._lines = b""
         self._loop.watch(self._leash.fileno(), self._hear_slot)
-        self._resting = self._ready = False
+        self._resting = False
+        self._waits -= 1
         self._deadline = None
         try:
             send(self._feed, LEND, fds)
         except OSError:
             self._end("dirty")
         close_all(fds)
-        self._tell(f"here {self._family.child} {'used' if self._used else 'fresh'}")
+        loaded = "used" if self._used else "fresh"
+        self._tell(f"here {self._family.child} {os.getpid()} {loaded}")
 
     def _hear_child(self) -> None:
         try:
@@ -153,7 +158,7 @@ class Nanny:
             return
         close_all(fds)
         if message == _child.READY:
-            self._ready = True
+            self._waits += 1
             self._rest_if_ready()
         elif not message:
             # the code closed all that it found: this child cannot be lent again
@@ -193,7 +198,7 @@ class Nanny:
             self._end("")
 
     def _rest_if_ready(self) -> None:
-        if self._resting and self._ready:
+        if self._resting and self._waits == 1:
             self._deadline = None
             try:
                 send(self._control, IDLE)

@@ -97,19 +97,27 @@ class Host:
             self._process.returncode = 0
             self._process = None
 
-    def lend(self, key: str, variables: Mapping[str, str], fds: Sequence[int]) -> None:
+    def lend(
+        self, key: str, variables: Mapping[str, str], fds: Sequence[int], after: int = 0
+    ) -> None:
         """Ask for a child.
 
         Parameters:
             key: whom it is kept for; it never serves another.
             variables: what its code may read from the environment.
             fds: its channel, its stdout, its stderr and its nanny's leash.
+            after: the pid of a nanny that was given back just now, and is worth a moment's wait.
 
         Raises:
             OSError: the host cannot be asked.
         """
         scratch = self.root / f"scratch-{uuid4().hex}"
-        request = {"key": key, "scratch": str(scratch), "variables": dict(variables)}
+        request = {
+            "key": key,
+            "scratch": str(scratch),
+            "variables": dict(variables),
+            "after": after,
+        }
         message = json.dumps(request).encode()
         until = time.monotonic() + LEND_WITHIN_S
         while True:

@@ -1,35 +1,30 @@
 """A child that was borrowed: its frames, its output, and the leash that its nanny holds.
 
-A frame is a 4-byte big-endian length and as many bytes of JSON; `cloaca/_serve.py` says what they
-hold, and `cloaca/_nanny.py` what goes over the leash.
+`cloaca/_nanny.py` says what goes over the leash.
 """
 
 import array
 import base64
 import contextlib
 import fcntl
-import json
 import os
 import select
-import signal
 import socket
-import struct
 import termios
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cloacina.sandbox.channel import Channel
+from cloacina.sandbox.epitaph import in_words
 from cloacina.sandbox.errors import ChildDied
 from cloacina.sandbox.host import LEND_WITHIN_S, Host
-
-LARGEST_FRAME = 64 * 1024 * 1024
 
 # a process that ends closes its channel a little before its nanny can tell how it ended
 LAST_BREATH_S = 1.0
 TIDY_WITHIN_S = 5.0
 _KILL_WITHIN_S = 2.0
 
-_LENGTH = struct.Struct(">I")
 _PIECE = 256 * 1024
 
 OnOutput = Callable[[str, bytes], None]
@@ -54,25 +49,23 @@ class Loan:
     Attributes:
         on_output: gets ("stdout" | "stderr", bytes) of all that is written.
         closed: whether it was given back, killed or handed on.
-        pid: the child's.
+        pid, nanny: of the child and of its nanny.
         used: whether it has loaded its package.
     """
 
     def __init__(self, channel: socket.socket, out: int, err: int, leash: socket.socket) -> None:
-        self._channel = channel
+        self._channel = Channel(channel)
         self._leash = leash
         self._outputs = {out: "stdout", err: "stderr"}
         self._fds = (out, err)
-        self._outbox = memoryview(b"")
-        self._inbox = bytearray()
         self._lines = b""
         self._replies: list[str] = []
         self._ended: str | None = None
-        self._is_channel_open = self._is_leash_open = True
+        self._is_leash_open = True
         self._is_tidying = False
         self.on_output: OnOutput = _ignore
         self.closed = False
-        self.pid = 0
+        self.pid = self.nanny = 0
         self.used = False
         self._poll = select.poll()
         for fd in (channel.fileno(), out, err, leash.fileno()):
@@ -80,8 +73,11 @@ class Loan:
             self._poll.register(fd, select.POLLIN)
 
     @classmethod
-    def borrow(cls, host: Host, key: str, variables: Mapping[str, str]) -> "Loan":
+    def borrow(cls, host: Host, key: str, variables: Mapping[str, str], after: int = 0) -> "Loan":
         """Borrow a child.
+
+        Parameters:
+            host, key, variables, after: as for `Host.lend`.
 
         Raises:
             HostLost: try again.
@@ -94,7 +90,8 @@ class Loan:
         err, err_writer = os.pipe()
         loan = cls(channel, out, err, leash)
         try:
-            host.lend(key, variables, [theirs.fileno(), out_writer, err_writer, nannys.fileno()])
+            fds = [theirs.fileno(), out_writer, err_writer, nannys.fileno()]
+            host.lend(key, variables, fds, after)
         except BaseException:
             loan._close()
             raise
@@ -109,7 +106,7 @@ class Loan:
             loan.kill()
             raise
         if words[0] == "here":
-            loan.pid, loan.used = int(words[1]), words[2] == "used"
+            loan.pid, loan.nanny, loan.used = int(words[1]), int(words[2]), words[3] == "used"
             return loan
         is_lost = not loan._is_leash_open and not loan._ended
         loan.kill()
@@ -119,9 +116,7 @@ class Loan:
 
     def send(self, request: Mapping[str, Any]) -> None:
         """Begin to send a frame; `receive` goes on with it."""
-        payload = json.dumps(request).encode()
-        self._outbox = memoryview(_LENGTH.pack(len(payload)) + payload)
-        self._write()
+        self._channel.send(request)
 
     def receive(self, timeout_s: float) -> dict[str, Any] | None:
         """Wait for a frame, while output is passed on.
@@ -140,13 +135,16 @@ class Loan:
             while True:
                 left = max(0.0, until - time.monotonic())
                 self._move(left)
-                frame = self._take_frame()
+                frame = self._channel.take()
                 if frame is not None:
                     self._drain(self.on_output)
                     return frame
-                if not (self._is_channel_open and self._is_leash_open) or self._ended:
-                    frame = self._last_words()
+                if not (self._channel.is_open and self._is_leash_open) or self._ended:
+                    # what it sent before it ended
+                    self._channel.read()
+                    frame = self._channel.take()
                     if frame is not None:
+                        self._drain(self.on_output)
                         return frame
                     raise ChildDied(self._epitaph())
                 if not left:
@@ -179,7 +177,11 @@ class Loan:
         except ChildDied:
             return False
         # a child that speaks without being asked is none to go on with
-        return self._is_channel_open and self._is_leash_open and not (self._ended or self._inbox)
+        return (
+            self._channel.is_open
+            and self._is_leash_open
+            and not (self._ended or self._channel.is_receiving)
+        )
 
     def rest(self) -> None:
         """Give the child back."""
@@ -205,17 +207,13 @@ class Loan:
         """Give everything that another process needs to go on with it.
 
         Raises:
-            RuntimeError: a frame is being sent.
+            RuntimeError: a frame is on its way to the child.
         """
-        if self._outbox:
-            raise RuntimeError("a request is on its way: wait until the child has read it")
-        state = {
-            "pid": self.pid,
-            "inbox": base64.b64encode(self._inbox).decode(),
-            "lines": base64.b64encode(self._lines).decode(),
-        }
+        received, channel = self._channel.detach()
+        lines = base64.b64encode(self._lines).decode()
         self.closed = True
-        return state, [self._channel.detach(), *self._fds, self._leash.detach()]
+        state = {"pid": self.pid, "received": received, "lines": lines}
+        return state, [channel, *self._fds, self._leash.detach()]
 
     @classmethod
     def attach(cls, state: Mapping[str, Any], fds: list[int]) -> "Loan":
@@ -223,85 +221,29 @@ class Loan:
         channel, out, err, leash = fds
         loan = cls(socket.socket(fileno=channel), out, err, socket.socket(fileno=leash))
         loan.pid, loan.used = state["pid"], True
-        loan._inbox += base64.b64decode(state["inbox"])
+        loan._channel.attach(state["received"])
         loan._lines = base64.b64decode(state["lines"])
         return loan
 
     def _move(self, timeout_s: float) -> None:
         """Wait until something can be moved, and move it."""
         channel, leash = self._channel.fileno(), self._leash.fileno()
-        if self._is_channel_open:
-            out = select.POLLOUT if self._outbox else 0
-            self._poll.modify(channel, select.POLLIN | out)
+        if self._channel.is_open:
+            events = select.POLLIN | (select.POLLOUT if self._channel.is_sending else 0)
+            self._poll.register(channel, events)
         ready = self._poll.poll(timeout_s * 1000 if timeout_s else 0)
         for fd, event in ready:
             if fd == channel:
                 if event & select.POLLOUT:
-                    self._write()
-                if event & ~select.POLLOUT:
-                    while self._missing() and self._read():
-                        pass
+                    self._channel.write()
+                self._channel.read()
             elif fd == leash:
                 self._hear()
             else:
                 self._pass_on(fd, _PIECE, self.on_output)
-
-    def _write(self) -> None:
-        try:
-            while self._outbox:
-                self._outbox = self._outbox[self._channel.send(self._outbox) :]
-        except BlockingIOError:
-            return
-        except OSError:
-            self._close_channel()
-
-    def _read(self) -> bool:
-        """Read more of a frame; tell whether there was more."""
-        try:
-            # never beyond the frame: what a child says unasked waits in the kernel
-            piece = self._channel.recv(min(self._missing(), _PIECE))
-        except BlockingIOError:
-            return False
-        except OSError:
-            piece = b""
-        if not piece:
-            self._close_channel()
-        self._inbox += piece
-        return bool(piece)
-
-    def _last_words(self) -> dict[str, Any] | None:
-        """Give the frame that a process sent before it ended."""
-        while self._is_channel_open and self._missing() and self._read():
-            pass
-        frame = self._take_frame()
-        self._drain(self.on_output)
-        return frame
-
-    def _missing(self) -> int:
-        if len(self._inbox) < _LENGTH.size:
-            return _LENGTH.size - len(self._inbox)
-        (length,) = _LENGTH.unpack_from(self._inbox)
-        if length > LARGEST_FRAME:
-            raise ChildDied("the process that ran the code sent more than it may")
-        return _LENGTH.size + int(length) - len(self._inbox)
-
-    def _take_frame(self) -> dict[str, Any] | None:
-        if len(self._inbox) < _LENGTH.size or self._missing():
-            return None
-        try:
-            frame = json.loads(self._inbox[_LENGTH.size :])
-        except (ValueError, RecursionError):
-            frame = None
-        self._inbox = bytearray()
-        if not isinstance(frame, dict):
-            raise ChildDied("the process that ran the code sent an answer of a wrong form")
-        return frame
-
-    def _close_channel(self) -> None:
-        if self._is_channel_open:
-            self._is_channel_open = False
-            self._outbox = memoryview(b"")
-            self._poll.unregister(self._channel)
+        if not self._channel.is_open:
+            with contextlib.suppress(KeyError):
+                self._poll.unregister(channel)
 
     def _hear(self) -> None:
         try:
@@ -364,7 +306,7 @@ class Loan:
         while self._is_leash_open and not self._ended and time.monotonic() < until:
             self._move(until - time.monotonic())
         self._drain(self.on_output)
-        return _in_words(self._ended, self._is_leash_open)
+        return in_words(self._ended, is_nanny_there=self._is_leash_open)
 
     def _close(self) -> None:
         self.closed = True
@@ -372,28 +314,6 @@ class Loan:
         self._leash.close()
         for fd in self._fds:
             os.close(fd)
-
-
-def _in_words(ended: str | None, is_leash_open: bool) -> str:
-    if ended is None:
-        how = "closed its channel" if is_leash_open else "was killed with the sandbox host"
-        return f"the process that ran the code {how}"
-    _, how, *rest = ended.split(" ")
-    if how == "exit":
-        return f"the process that ran the code ended with exit code {rest[0]} before it answered"
-    if how == "signal":
-        number = int(rest[0])
-        why = ", perhaps for want of memory" if number == signal.SIGKILL else ""
-        name = _signal_name(number)
-        return f"the process that ran the code ended by {name} before it answered{why}"
-    return "the process that ran the code was killed: its worker did not respond"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _waiting(fd: int) -> int:

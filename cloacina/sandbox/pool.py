@@ -45,6 +45,7 @@ class Sandbox:
         self._host = host
         self.variables = dict(server_variables() if variables is None else variables)
         self._held: _Held | None = None
+        self._rested = ("", 0)
 
     def load(self, code: Code) -> dict[str, Any]:
         """Load a package and give the definition of its workflow.
@@ -62,6 +63,7 @@ class Sandbox:
             loan = self._borrow(self._key(code))
         definition = _load(loan, code, LOAD_TIMEOUT_S + _SPARE_S, lambda: True)
         loan.rest()
+        self._rested = (self._key(code), loan.nanny)
         return definition
 
     def start(
@@ -117,6 +119,7 @@ class Sandbox:
             return
         if held.attempt.is_over:
             held.loan.rest()
+            self._rested = (held.key, held.loan.nanny)
         else:
             held.attempt.leave_slot()
 
@@ -142,9 +145,11 @@ class Sandbox:
         return None
 
     def _borrow(self, key: str) -> Loan:
+        rested_key, nanny = self._rested
+        after = nanny if rested_key == key else 0
         for _ in range(_TRIES):
             try:
-                return Loan.borrow(self._host, key, self.variables)
+                return Loan.borrow(self._host, key, self.variables, after)
             except HostLost:
                 continue
         raise ChildDied("no process could be started for the code")

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,8 +128,6 @@ def test_what_is_asked_while_there_is_no_host_waits_for_the_next(
     assert host.pid is not None
     os.kill(host.pid, signal.SIGSTOP)
     code = write_code(tmp_path, PID)
-    import threading
-
     found: list[int] = []
     asks = threading.Thread(target=lambda: found.append(result(sandbox, code, "pid")))
     asks.start()
@@ -185,13 +184,27 @@ def test_children_that_nobody_used_for_long_end(root: Path, tmp_path: Path) -> N
     host.close()
 
 
+def test_a_slot_gets_back_the_child_that_it_gave_back(sandbox: Sandbox, tmp_path: Path) -> None:
+    code = write_code(tmp_path, PID)
+    pids = []
+    for _ in range(5):
+        pids.append(result(sandbox, code, "pid"))
+        sandbox.rest()
+    assert len(set(pids)) == 1
+
+
 def test_slots_share_idle_children(sandbox: Sandbox, host: Host, tmp_path: Path) -> None:
     code = write_code(tmp_path, PID)
-    pid = result(sandbox, code, "pid")
     other = Sandbox(host)
-    assert result(other, code, "pid") != pid
-    other.close()
+    pids = {result(slot, code, "pid") for slot in (sandbox, other)}
+    assert len(pids) == 2
     sandbox.rest()
-    third = Sandbox(host)
-    assert wait_until(lambda: result(third, code, "pid") == pid or third.rest(), 10)
-    third.close()
+    other.rest()
+
+    def third_gets_one() -> bool:
+        attempt = start(Sandbox(host), code, "pid")
+        attempt.wait(20)
+        attempt.kill()
+        return attempt.pid in pids
+
+    assert wait_until(third_gets_one, 10)
