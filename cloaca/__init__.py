@@ -4,6 +4,7 @@ It needs the standard library only, and nothing of the server can be reached thr
 """
 
 from cloaca.context import Context
+from cloaca.handle import TaskHandle
 from cloaca.namespace import TaskNamespace, WorkflowContext
 from cloaca.params import workflow_params, workflow_secrets
 from cloaca.retry import BackoffStrategy, RetryCondition, RetryPolicy, RetryPolicyBuilder
@@ -17,7 +18,7 @@ from cloaca.rules import (
     task_skipped,
     task_success,
 )
-from cloaca.tasks import TaskHandle, task
+from cloaca.tasks import task
 from cloaca.triggers import TriggerResult, trigger
 from cloaca.variables import var, var_or
 from cloaca.workflow import Workflow, WorkflowBuilder

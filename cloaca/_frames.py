@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,29 @@ class BrokenChannel(Exception):
     """What came over the channel is no frame, so what follows it cannot be found either."""
 
 
+_kept_from_forks: set[int] = set()
+
+
+def keep_from_forks(fd: int) -> None:
+    """Have a descriptor closed in whatever this process starts, forks included."""
+    os.set_inheritable(fd, False)
+    _kept_from_forks.add(fd)
+
+
+def let_go(fd: int) -> None:
+    """Keep a descriptor from forks no longer: it is about to be closed."""
+    _kept_from_forks.discard(fd)
+
+
+def _close_kept() -> None:
+    while _kept_from_forks:
+        with suppress(OSError):  # an author's code may have closed it
+            os.close(_kept_from_forks.pop())
+
+
+os.register_at_fork(after_in_child=_close_kept)
+
+
 class Channel:
     """One end of a connected stream socket.
 
@@ -31,8 +55,7 @@ class Channel:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        os.set_inheritable(fd, False)
-        os.register_at_fork(after_in_child=self.close)
+        keep_from_forks(fd)
 
     def receive(self) -> dict[str, Any] | None:
         """Wait for a message.
@@ -79,7 +102,9 @@ class Channel:
         """Close this end; it may be closed already."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
-            os.close(fd)
+            let_go(fd)
+            with suppress(OSError):  # an author's code may have closed it
+                os.close(fd)
 
     def _read(self, size: int) -> bytes:
         """Read `size` bytes, fewer only when the other end is closed."""

@@ -6,23 +6,25 @@ import sys
 from contextlib import suppress
 
 from cloaca.context import Context
+from cloaca.handle import TaskHandle
 from cloaca.retry import error_text
-from cloaca.tasks import TaskHandle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
+    from cloaca.handle import Slot
     from cloaca.tasks import Task
 
 
-def run_task(task: Task, context_json: str) -> str | None:
+def run_task(task: Task, context_json: str, slot: Slot) -> str | None:
     """Call a task and its callbacks.
 
     Parameters:
         task: what to run.
         context_json: its input, as the JSON text of an object.
+        slot: of the worker, which it holds.
 
     Returns:
         The JSON text of the context that it returned, or None when it returned None.
@@ -34,7 +36,7 @@ def run_task(task: Task, context_json: str) -> str | None:
     """
     context = Context.from_json(context_json)
     try:
-        output = _output(task, context)
+        output = _output(task, context, slot)
     except BaseException as error:
         _call_back(task.on_failure, (task.id, error_text(error)), context_json)
         raise
@@ -42,8 +44,8 @@ def run_task(task: Task, context_json: str) -> str | None:
     return output
 
 
-def _output(task: Task, context: Context) -> str | None:
-    arguments = (context, TaskHandle()) if task.takes_handle else (context,)
+def _output(task: Task, context: Context, slot: Slot) -> str | None:
+    arguments = (context, TaskHandle(slot)) if task.takes_handle else (context,)
     returned = _completed(task.function(*arguments))
     if returned is None:
         return None

@@ -11,7 +11,7 @@ from cloaca.task_retry import task_policy
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any, NoReturn, TypeVar
+    from typing import Any, TypeVar
 
     from cloaca.retry import RetryPolicy
     from cloaca.rules import Rule
@@ -24,27 +24,6 @@ _HANDLE_NAMES = ("handle", "task_handle")
 _NO_SCOPE = (
     "No workflow context available. Tasks must be defined within a WorkflowBuilder context manager."
 )
-
-
-class TaskHandle:
-    """What a running task holds of the worker that runs it."""
-
-    __slots__ = ()
-
-    def defer_until(self, condition: Callable[[], bool], poll_interval_ms: int = 1000) -> NoReturn:
-        """Wait for a condition without holding a slot of the worker.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(
-            "TaskHandle.defer_until is not supported by this version of the server: "
-            "fail the task and let its retry policy call it again"
-        )
-
-    def is_slot_held(self) -> bool:
-        """Tell whether the task holds a slot of the worker, as every running task does."""
-        return True
 
 
 class Task:

@@ -8,6 +8,7 @@ from flask import Flask, current_app
 from cloacina.db import Database
 from cloacina.dispatch import Dispatcher
 from cloacina.errors import ConfigurationError
+from cloacina.executions.graphs import GraphCache
 from cloacina.settings import Settings
 from web.readiness import Readiness
 
@@ -23,12 +24,14 @@ class State:
         database: its connections.
         dispatcher: its way to the broker.
         readiness: says whether requests can be served.
+        graphs: of the packages that are executed.
     """
 
     settings: Settings
     database: Database
     dispatcher: Dispatcher
     readiness: Readiness
+    graphs: GraphCache
 
 
 def state() -> State:
@@ -64,4 +67,6 @@ def register(app: Flask, settings: Settings) -> None:
     database = Database(settings.database_url, settings.database_pool_size)
     dispatcher = Dispatcher(database, settings.broker_url)
     readiness = Readiness(Database(settings.database_url, pool_size=1), dispatcher)
-    app.extensions[_EXTENSION] = State(settings, database, dispatcher, readiness)
+    app.extensions[_EXTENSION] = State(
+        settings, database, dispatcher, readiness, GraphCache()
+    )

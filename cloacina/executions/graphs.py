@@ -1,5 +1,6 @@
 """Graphs of built packages, kept in memory: a definition never changes once it is built."""
 
+import threading
 from collections import OrderedDict
 from uuid import UUID
 
@@ -12,9 +13,10 @@ _KEPT = 64
 
 
 class GraphCache:
-    """The packages that a process lately ran, by their ids, with their graphs."""
+    """The packages that a process lately ran, by their ids, with their graphs; for all threads."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._kept: OrderedDict[UUID, tuple[Package, Graph]] = OrderedDict()
 
     def entry(self, unit: Unit, package_id: UUID) -> tuple[Package, Graph]:
@@ -24,11 +26,15 @@ class GraphCache:
             unit: acts as the package's tenant.
             package_id: the package.
         """
-        if package_id not in self._kept:
-            package = packages.fetch(unit, package_id)
-            graph = Graph.from_definition(package.definition or {})
-            self._kept[package_id] = (package, graph)
+        with self._lock:
+            found = self._kept.get(package_id)
+            if found is not None:
+                self._kept.move_to_end(package_id)
+                return found
+        package = packages.fetch(unit, package_id)
+        found = package, Graph.from_definition(package.definition or {})
+        with self._lock:
+            self._kept[package_id] = found
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        self._kept.move_to_end(package_id)
-        return self._kept[package_id]
+        return found

@@ -1,156 +1,200 @@
-"""Keeps children for their next task, since a start costs a hundred times a task."""
+"""One slot's way to children, which are borrowed from the worker's sandbox host."""
 
+import hashlib
+import json
 import os
-import shutil
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-import cloaca
-from cloacina.sandbox.child import Child
-from cloacina.sandbox.errors import ChildDied, ChildTimedOut, LoadFailed
+from cloacina.sandbox.attempt import Attempt
+from cloacina.sandbox.code import Code
+from cloacina.sandbox.errors import ChildAbandoned, ChildDied, LoadFailed
+from cloacina.sandbox.host import Host
+from cloacina.sandbox.loan import HostLost, Loan, OnOutput
 
-MOST_IDLE = 8
-IDLE_S = 300
+__all__ = ["Code", "Sandbox"]
+
 LOAD_TIMEOUT_S = 60
 """Seconds that importing a package may take (spec: Validation)."""
 
+LOOK_EVERY_S = 2.0
+"""Seconds between two questions whether a package that is being loaded is still wanted."""
+
 VARIABLE_PREFIX = "CLOACINA_VAR_"
 
+_TRIES = 3
+_SPARE_S = 5.0
 
-@dataclass(frozen=True)
-class Code:
-    """A version of a tenant's package, unpacked.
 
-    Parameters:
-        tenant_id, content_hash: what a child is kept for; it never serves another.
-        tenant, package, workflow: names that the code may read.
-        entry_module: what is imported.
-        paths: what leads `sys.path`.
-    """
-
-    tenant_id: UUID
-    content_hash: str
-    tenant: str
-    package: str
-    workflow: str
-    entry_module: str
-    paths: tuple[Path, ...]
+def server_variables() -> dict[str, str]:
+    """Give the variables of this process that tenants' code may read."""
+    return {name: text for name, text in os.environ.items() if name.startswith(VARIABLE_PREFIX)}
 
 
 class Sandbox:
-    """The children of one slot of a worker.
+    """One slot's way to children; it holds the one that it used last.
 
     Parameters:
-        root: a folder of this process alone, for the SDK's copy and the scratch folders.
+        host: the worker's.
+        variables: the `CLOACINA_VAR_…` that tenants' code may read; None: this process's.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._sdk = _copy_sdk(root)
-        self._idle: dict[tuple[UUID, str], Child] = {}
-        self._variables = {
-            name: value for name, value in os.environ.items() if name.startswith(VARIABLE_PREFIX)
-        }
+    def __init__(self, host: Host, variables: Mapping[str, str] | None = None) -> None:
+        self._host = host
+        self.variables = dict(server_variables() if variables is None else variables)
+        self._held: _Held | None = None
+        self._rested = ("", 0)
 
     def load(self, code: Code) -> dict[str, Any]:
-        """Load a package in a new child and give the definition of its workflow.
+        """Load a package and give the definition of its workflow.
 
         Raises:
-            LoadFailed: the code raised, or registered no workflow that can be used.
-            ChildError: the process died or took too long.
+            LoadFailed: the code raised, took too long, or registered no workflow that can be used.
+            ChildError: the process died.
+            OSError: the host cannot be asked.
         """
-        child, definition = self._start(code, lambda: True)
-        self._keep(code, child)
+        self.rest()
+        loan = self._borrow(self._key(code))
+        while loan.used:
+            # of an earlier build; a process loads its package once
+            loan.kill()
+            loan = self._borrow(self._key(code))
+        definition = _load(loan, code, LOAD_TIMEOUT_S + _SPARE_S, lambda: True)
+        loan.rest()
+        self._rested = (self._key(code), loan.nanny)
         return definition
 
-    def run(
+    def start(
         self,
         code: Code,
         task_id: str,
         context: str,
-        timeout_s: float,
+        *,
+        lease_s: float,
+        on_output: OnOutput,
         still_wanted: Callable[[], bool],
-    ) -> dict[str, Any]:
-        """Run one task in a child of its package.
+    ) -> Attempt:
+        """Begin to run one task in a child of its package.
 
         Parameters:
             code: the package.
             task_id: the task.
             context: its input, as JSON text.
-            timeout_s: seconds until it is killed; loading the package does not count.
-            still_wanted: asked every few seconds, also while the package is loaded; False kills it.
+            lease_s: seconds until the child is killed, should nobody extend that.
+            on_output: gets ("stdout" | "stderr", bytes) of what it writes.
+            still_wanted: asked every few seconds while the package is loaded, which extends the
+                lease; False kills the child.
 
         Returns:
-            The child's answer.
+            The running task.
 
         Raises:
             LoadFailed: the code cannot be loaded.
-            ChildError: the process died, took too long or was not wanted any more.
+            ChildAbandoned: it was not wanted any more.
+            ChildDied: the process died.
+            OSError: the host cannot be asked.
         """
-        child = self._idle.pop((code.tenant_id, code.content_hash), None)
-        if child is None or not child.is_alive():
-            if child is not None:
-                child.kill()
-            child, _ = self._start(code, still_wanted)
-        answer = child.ask(
-            {"op": "run", "task": task_id, "context": context}, timeout_s, still_wanted
-        )
-        self._keep(code, child)
-        return answer
+        key = self._key(code)
+        loan = self._reuse(key) or self._borrow(key)
+        loan.on_output = on_output
+        if loan.used:
+            loan.extend(lease_s)
+        else:
+            _load(loan, code, lease_s, still_wanted)
+        attempt = Attempt(loan)
+        self._held = _Held(key, loan, attempt)
+        try:
+            loan.send({"op": "run", "task": task_id, "context": context})
+        except BaseException:
+            attempt.kill()
+            raise
+        return attempt
+
+    def rest(self) -> None:
+        """Give back the child that this slot holds, if any; what still runs in it goes on."""
+        held, self._held = self._held, None
+        if held is None:
+            return
+        if held.attempt.is_over:
+            held.loan.rest()
+            self._rested = (held.key, held.loan.nanny)
+        else:
+            held.attempt.leave_slot()
 
     def close(self) -> None:
-        """End all children."""
-        for child in self._idle.values():
-            child.kill()
-        self._idle.clear()
+        """Let go of everything; what still runs is killed."""
+        if self._held is not None and not self._held.attempt.is_over:
+            self._held.attempt.kill()
+        self.rest()
 
-    def _start(self, code: Code, still_wanted: Callable[[], bool]) -> tuple[Child, dict[str, Any]]:
-        scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=self._root))
-        child = Child(self._sdk, scratch, self._variables)
-        request = {
-            "op": "load",
-            "tenant": code.tenant,
-            "package": code.package,
-            "workflow": code.workflow,
-            "entry_module": code.entry_module,
-            "paths": [str(path) for path in code.paths],
-        }
-        try:
-            answer = child.ask(request, LOAD_TIMEOUT_S, still_wanted)
-        except ChildTimedOut:
-            message = f"importing {code.entry_module} took longer than {LOAD_TIMEOUT_S} s"
-            raise LoadFailed({"type": "TimeoutError", "message": message}) from None
-        definition = answer.get("definition")
-        if answer.get("ok") is not True or not isinstance(definition, dict):
-            child.kill()
-            error = answer.get("error")
+    def _key(self, code: Code) -> str:
+        variables = json.dumps(self.variables, sort_keys=True).encode()
+        digest = hashlib.sha256(variables).hexdigest()[:16]
+        return f"{code.tenant_id}/{code.content_hash}/{digest}"
+
+    def _reuse(self, key: str) -> Loan | None:
+        if self._held is None or self._held.key != key or not self._held.attempt.is_over:
+            self.rest()
+            return None
+        loan, self._held = self._held.loan, None
+        if loan.is_usable():
+            return loan
+        loan.kill()
+        return None
+
+    def _borrow(self, key: str) -> Loan:
+        rested_key, nanny = self._rested
+        after = nanny if rested_key == key else 0
+        for _ in range(_TRIES):
+            try:
+                return Loan.borrow(self._host, key, self.variables, after)
+            except HostLost:
+                continue
+        raise ChildDied("no process could be started for the code")
+
+
+@dataclass(frozen=True)
+class _Held:
+    key: str
+    loan: Loan
+    attempt: Attempt
+
+
+def _load(
+    loan: Loan, code: Code, lease_s: float, still_wanted: Callable[[], bool]
+) -> dict[str, Any]:
+    """Have a new child import its package; it is killed where that fails."""
+    try:
+        loan.extend(lease_s)
+        loan.send(code.load_request())
+        content = _answer_to_load(loan, code, lease_s, still_wanted)
+        definition = content.get("definition")
+        if content.get("ok") is not True or not isinstance(definition, dict):
+            error = content.get("error")
             if not isinstance(error, dict):
                 raise ChildDied("the process that ran the code sent an answer of a wrong form")
             raise LoadFailed(error)
-        return child, definition
-
-    def _keep(self, code: Code, child: Child) -> None:
-        key = (code.tenant_id, code.content_hash)
-        if key in self._idle or not child.tidy():
-            child.kill()
-            return
-        self._idle[key] = child
-        oldest_first = sorted(self._idle, key=lambda kept: self._idle[kept].last_used)
-        stale = time.monotonic() - IDLE_S
-        for position, kept in enumerate(oldest_first):
-            if len(oldest_first) - position > MOST_IDLE or self._idle[kept].last_used < stale:
-                self._idle.pop(kept).kill()
+    except BaseException:
+        loan.kill()
+        raise
+    loan.used = True
+    return definition
 
 
-def _copy_sdk(root: Path) -> Path:
-    """Copy `cloaca` alone: beside the original lie the server's own modules."""
-    origin = Path(cloaca.__file__).parent
-    sdk = root / "sdk"
-    ignore = shutil.ignore_patterns("__pycache__", "py.typed")
-    shutil.copytree(origin, sdk / origin.name, ignore=ignore, dirs_exist_ok=True)
-    return sdk
+def _answer_to_load(
+    loan: Loan, code: Code, lease_s: float, still_wanted: Callable[[], bool]
+) -> dict[str, Any]:
+    ends = time.monotonic() + LOAD_TIMEOUT_S
+    while True:
+        left_s = ends - time.monotonic()
+        if left_s <= 0:
+            message = f"importing {code.entry_module} took longer than {LOAD_TIMEOUT_S} s"
+            raise LoadFailed({"type": "TimeoutError", "message": message})
+        answer = loan.receive(min(left_s, LOOK_EVERY_S))
+        if answer is not None:
+            return answer
+        if not still_wanted():
+            raise ChildAbandoned
+        loan.extend(lease_s)

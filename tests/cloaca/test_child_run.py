@@ -1,5 +1,7 @@
 """Running tasks of real packages in real child processes."""
 
+import json
+
 import pytest
 
 
@@ -54,13 +56,33 @@ def test_a_task_gets_a_handle_when_it_asks_for_one(loaded):
         def job(context, task_handle):
             context["held"] = task_handle.is_slot_held()
             return context
-
-        @cloaca.task()
-        def defers(context, handle):
-            handle.defer_until(lambda: True)
     """)
     assert child.run("job") == {"held": True}
-    assert failure(child, "defers")["type"] == "NotImplementedError"
+
+
+def test_a_task_that_waits_gives_up_its_slot_until_it_is_told_to_go_on(loaded):
+    child = loaded("""
+        import cloaca
+
+        @cloaca.task()
+        async def job(context, handle):
+            left = [False, False, True]
+            held = []
+            handle.defer_until(lambda: [held.append(handle.is_slot_held()), left.pop(0)][1], 20)
+            return cloaca.Context({"held": [*held, handle.is_slot_held()]})
+
+        @cloaca.task()
+        def fails(context, handle):
+            handle.defer_until(lambda: 1 / 0)
+    """)
+    assert child.request({"op": "run", "task": "job", "context": "{}"}) == {"defer": 20}
+    assert child.receive() == {"resume": True}
+    answer = child.request({"go": True})
+    assert json.loads(answer["context"]) == {"held": [False, False, False, True]}
+
+    assert child.request({"op": "run", "task": "fails", "context": "{}"}) == {"defer": 1000}
+    assert child.receive() == {"resume": True}
+    assert child.request({"go": True})["error"]["type"] == "ZeroDivisionError"
 
 
 def test_async_tasks_run_to_completion(loaded):

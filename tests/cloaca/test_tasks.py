@@ -232,10 +232,3 @@ def test_wrong_ids_and_dependencies_are_refused(scope, arguments, kind, reason):
 def test_only_functions_can_be_tasks(scope):
     with pytest.raises(TypeError, match="@task decorates a function, not str"):
         cloaca.task()("extract")
-
-
-def test_a_running_task_holds_a_slot_and_cannot_be_deferred_yet():
-    handle = cloaca.TaskHandle()
-    assert handle.is_slot_held() is True
-    with pytest.raises(NotImplementedError, match="defer_until is not supported by this version"):
-        handle.defer_until(lambda: True)

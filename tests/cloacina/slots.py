@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,16 +12,21 @@ import redis
 from sqlalchemy import select
 
 from cloacina.db import Database, now
-from cloacina.dispatch import queue_name
+from cloacina.dispatch import Dispatcher, queue_name
+from cloacina.executions.drain import Drain
+from cloacina.executions.parking import Lot
 from cloacina.executions.services import Execution
 from cloacina.lifecycle import intake, upkeep
 from cloacina.packages import services as packages
 from cloacina.packages.services import Package
+from cloacina.sandbox import Host
 from cloacina.settings import Settings
 from cloacina.tenants.models import Tenant, WakeupRow
 from tests.cloacina.executions.runs import MAX_BYTES, Runs
 from tests.cloacina.packages.archives import demo_archive
-from workers.slot import Slot, make_worker_folder
+from workers.slot import Slot, make_worker_folder, terms_of
+
+WORKER_ID = uuid4()
 
 
 class Desk:
@@ -88,6 +94,7 @@ class Desk:
         return intake.start_execution(
             slot.database,
             slot.dispatcher,
+            slot.graphs,
             self.tenant,
             package.workflow_name,
             context,
@@ -96,7 +103,7 @@ class Desk:
 
     def run(self, execution_id: UUID | None = None) -> int:
         """Do what a worker does on a hint that there are tasks; gives how many it ran."""
-        return self.slot.engine.run(self.tenant, execution_id)
+        return self.slot.engine.run(self.tenant.id, execution_id)
 
     def run_all(self, execution_id: UUID) -> Execution:
         """Run tasks until the execution has ended."""
@@ -106,7 +113,8 @@ class Desk:
 
     def sweep(self) -> None:
         """Do what a worker does on a hint that the tenant is due."""
-        upkeep.sweep(self.slot.database, self.slot.engine.graphs, self.tenant)
+        slot = self.slot
+        upkeep.sweep(slot.database, slot.graphs, self.tenant, slot.terms)
 
     def hints(self) -> int:
         """Take the hints that wait for the tenant; gives how many there were."""
@@ -142,6 +150,23 @@ def open_slot(database: Database, broker_url: str, home: Path, **changes: Any) -
         broker_url=broker_url,
         **changes,
     )
-    slot = Slot(settings, "worker-1", make_worker_folder(settings))
+    host = Host(make_worker_folder(settings))
+    host.start()
+    dispatcher = Dispatcher(database, broker_url)
+    lot = Lot(database, _Hinter(dispatcher), terms_of(settings, "worker-1"))
+    lot.start()
+    slot = Slot(settings, "worker-1", host, lot, Drain())
     yield slot
+    lot.close()
     slot.close()
+    host.close()
+
+
+@dataclass(frozen=True)
+class _Hinter:
+    """Sends hints to the queue of the one worker that tests have in their own process."""
+
+    dispatcher: Dispatcher
+
+    def resume(self, tenant_id: UUID, task_uuid: UUID) -> bool:
+        return self.dispatcher.resume(WORKER_ID, tenant_id, task_uuid)

@@ -143,6 +143,7 @@ def execute_workflow(body: dict[str, Any], tenant: Tenant, name: str) -> dict[st
     started = intake.start_execution(
         state().database,
         state().dispatcher,
+        state().graphs,
         tenant,
         name,
         body["context"] or {},

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from cloacina.sandbox.pool import Code, Sandbox
+from cloacina.sandbox import Answer, Attempt, Code, Sandbox
 
 ACME, GLOBEX = UUID(int=1), UUID(int=2)
 
@@ -32,17 +32,56 @@ def write_code(
     )
 
 
-def run(
+class Output:
+    """What a task wrote, by stream."""
+
+    def __init__(self) -> None:
+        self.streams: dict[str, bytes] = {"stdout": b"", "stderr": b""}
+
+    def __call__(self, stream: str, data: bytes) -> None:
+        """Take note of a piece."""
+        self.streams[stream] += data
+
+    @property
+    def out(self) -> str:
+        """All that went to stdout."""
+        return self.streams["stdout"].decode()
+
+    @property
+    def err(self) -> str:
+        """All that went to stderr."""
+        return self.streams["stderr"].decode()
+
+
+def start(
     sandbox: Sandbox,
     code: Code,
     task_id: str = "it",
-    timeout_s: float = 20,
-    still_wanted: Callable[[], bool] = lambda: True,
     /,
+    *,
+    on_output: Callable[[str, bytes], None] = lambda _stream, _data: None,
+    still_wanted: Callable[[], bool] = lambda: True,
+    lease_s: float = 30,
     **context: Any,
+) -> Attempt:
+    """Start a task."""
+    return sandbox.start(
+        code,
+        task_id,
+        json.dumps(context),
+        lease_s=lease_s,
+        on_output=on_output,
+        still_wanted=still_wanted,
+    )
+
+
+def run(
+    sandbox: Sandbox, code: Code, task_id: str = "it", /, *, timeout_s: float = 20, **more: Any
 ) -> dict[str, Any]:
     """Run a task; gives the child's answer."""
-    return sandbox.run(code, task_id, json.dumps(context), timeout_s, still_wanted)
+    answer = start(sandbox, code, task_id, **more).wait(timeout_s)
+    assert isinstance(answer, Answer), answer
+    return answer.content
 
 
 def result(sandbox: Sandbox, code: Code, task_id: str = "it", /, **context: Any) -> Any:

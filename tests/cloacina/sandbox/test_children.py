@@ -3,17 +3,16 @@
 import json
 import os
 import signal
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cloacina.processes import wait_until
-from cloacina.sandbox.errors import ChildAbandoned, ChildDied, ChildTimedOut, LoadFailed
-from cloacina.sandbox.pool import Sandbox
-from tests.cloacina.embedded.owners import is_running, owner, wait_gone
-from tests.cloacina.sandbox.codes import ACME, GLOBEX, finding, result, run, write_code
+from cloacina.sandbox import Host, Sandbox
+from cloacina.sandbox.errors import ChildAbandoned, ChildDied, LoadFailed
+from tests.cloacina.embedded.owners import is_running, wait_gone
+from tests.cloacina.sandbox.codes import ACME, GLOBEX, finding, result, run, start, write_code
+from tests.cloacina.sandbox.trees import nannies, parents
 
 PID = finding("os.getpid()")
 # tells its own process and one below it, then never ends
@@ -28,18 +27,29 @@ def it(context):
 """
 
 
+# finds the descriptor that answers go through
+CHANNEL = """
+def channel():
+    import socket
+    for fd in range(3, 256):
+        try:
+            with socket.socket(fileno=os.dup(fd)) as found:
+                if found.type == socket.SOCK_STREAM:
+                    return fd
+        except OSError:
+            pass
+"""
+
+
 def body(lines: str) -> str:
     """Declare a task `it` with these lines, and `pid` beside it."""
     indented = "".join(f"    {line}\n" for line in lines.strip().split("\n"))
     return (
         "import json, os, pathlib, shutil, signal, struct, sys, time\n"
-        f"@cloaca.task()\ndef it(context):\n{indented}" + finding("os.getpid()", task_id="pid")
+        + CHANNEL
+        + f"@cloaca.task()\ndef it(context):\n{indented}"
+        + finding("os.getpid()", task_id="pid")
     )
-
-
-def is_there(pids: Path) -> Callable[[], bool]:
-    """Say, each time it is asked, whether a task's answer is wanted: until its pids are there."""
-    return lambda: not pids.exists()
 
 
 def read_pids(pids: Path) -> list[int]:
@@ -52,13 +62,13 @@ def test_a_child_runs_its_packages_next_tasks_too(sandbox: Sandbox, tmp_path: Pa
 
 
 def test_the_child_that_a_build_loaded_runs_the_first_task(
-    sandbox: Sandbox, tmp_path: Path
+    sandbox: Sandbox, host: Host, tmp_path: Path
 ) -> None:
     code = write_code(tmp_path, PID)
     definition = sandbox.load(code)
     assert [task["id"] for task in definition["tasks"]] == ["it"]
-    (child,) = sandbox._idle.values()
-    assert result(sandbox, code) == child._process.pid
+    (nanny,) = nannies(host)
+    assert parents()[result(sandbox, code)] == nanny
 
 
 def test_tenants_and_versions_never_share_a_child(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -85,40 +95,14 @@ def test_a_task_that_raises_says_where_and_its_child_goes_on(
     assert result(sandbox, code, "pid") == pid
 
 
-def test_a_task_that_takes_too_long_is_killed_with_all_that_it_started(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_a_killed_task_is_gone_with_all_that_it_started(sandbox: Sandbox, tmp_path: Path) -> None:
     code, pids = write_code(tmp_path, HANGS), tmp_path / "pids"
-    with pytest.raises(ChildTimedOut):
-        run(sandbox, code, "it", 1, pids=str(pids))
-    wait_gone(*read_pids(pids))
-    assert sandbox._idle == {}
-
-
-def test_a_task_whose_result_nobody_wants_is_killed_with_all_that_it_started(
-    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cloacina.sandbox.child.LOOK_EVERY_S", 0.05)
-    code, pids = write_code(tmp_path, HANGS), tmp_path / "pids"
-    with pytest.raises(ChildAbandoned):
-        run(sandbox, code, "it", 60, is_there(pids), pids=str(pids))
-    wait_gone(*read_pids(pids))
-
-
-def test_a_worker_that_breaks_while_it_waits_leaves_nothing_running(
-    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cloacina.sandbox.child.LOOK_EVERY_S", 0.05)
-    code, pids = write_code(tmp_path, HANGS), tmp_path / "pids"
-
-    def breaks() -> bool:
-        if pids.exists():
-            raise RuntimeError("the database refused")
-        return True
-
-    with pytest.raises(RuntimeError, match="the database refused"):
-        run(sandbox, code, "it", 60, breaks, pids=str(pids))
-    wait_gone(*read_pids(pids))
+    attempt = start(sandbox, code, pids=str(pids))
+    assert wait_until(pids.exists, 20)
+    assert attempt.wait(0.01) is None
+    attempt.kill()
+    assert not any(map(is_running, read_pids(pids)))
+    attempt.kill()
 
 
 @pytest.mark.parametrize(
@@ -129,13 +113,13 @@ def test_a_worker_that_breaks_while_it_waits_leaves_nothing_running(
         ("os.abort()", "ended by SIGABRT before it answered"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", "ended by SIGSEGV before it answered"),
         ("os.kill(os.getpid(), signal.SIGKILL)", "by SIGKILL .* perhaps for want of memory"),
-        ("os.close(int(sys.argv[1])); time.sleep(60)", "closed its channel"),
+        ("os.closerange(3, 256); time.sleep(60)", "closed its channel"),
     ],
 )
 def test_a_process_that_ends_says_how_and_the_next_task_has_another(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, text: str
 ) -> None:
-    monkeypatch.setattr("cloacina.sandbox.child._LAST_BREATH_S", 0.5)
+    monkeypatch.setattr("cloacina.sandbox.loan.LAST_BREATH_S", 0.5)
     code = write_code(tmp_path, body(line))
     pid = result(sandbox, code, "pid")
     with pytest.raises(ChildDied, match=text):
@@ -158,7 +142,7 @@ def test_a_process_that_ends_says_how_and_the_next_task_has_another(
 def test_garbage_on_the_channel_ends_the_child_and_no_more(
     sandbox: Sandbox, tmp_path: Path, data: str, text: str
 ) -> None:
-    code = write_code(tmp_path, body(f"os.write(int(sys.argv[1]), {data})\ntime.sleep(60)"))
+    code = write_code(tmp_path, body(f"os.write(channel(), {data})\ntime.sleep(60)"))
     pid = result(sandbox, code, "pid")
     with pytest.raises(ChildDied, match=text):
         run(sandbox, code)
@@ -167,7 +151,7 @@ def test_garbage_on_the_channel_ends_the_child_and_no_more(
 
 
 def test_half_an_answer_is_none(sandbox: Sandbox, tmp_path: Path) -> None:
-    half = r"os.write(int(sys.argv[1]), struct.pack('>I', 100) + b'{'); os._exit(0)"
+    half = r"os.write(channel(), struct.pack('>I', 100) + b'{'); os._exit(0)"
     with pytest.raises(ChildDied, match="ended with exit code 0"):
         run(sandbox, write_code(tmp_path, body(half)))
 
@@ -213,13 +197,9 @@ def test_a_task_that_spoils_its_scratch_folder_is_done_and_its_child_thrown_away
     (outside / "precious").touch()
     code = write_code(tmp_path, body(line + "\ncontext.set('found', os.getpid())\nreturn context"))
     pid = result(sandbox, code, outside=str(outside))
-    assert (outside / "precious").exists()
-    assert not is_running(pid)
     assert result(sandbox, code, "pid") != pid
-    for left in sandbox._root.glob("scratch-*"):
-        # what is in a folder's place is no folder that could be removed
-        if not left.is_dir() or left.is_symlink():
-            left.unlink()
+    assert not is_running(pid)
+    assert (outside / "precious").exists()
 
 
 def test_code_that_cannot_be_imported_is_refused_with_its_own_lines(
@@ -231,7 +211,6 @@ def test_code_that_cannot_be_imported_is_refused_with_its_own_lines(
             refuse()
         assert 'File "demo/tasks.py", line 2' in caught.value.traceback
         assert str(tmp_path) not in caught.value.traceback
-    assert sandbox._idle == {}
 
 
 def test_code_that_ends_the_process_while_it_is_imported_is_refused(
@@ -254,7 +233,7 @@ def test_code_that_takes_too_long_to_import_is_refused(
 def test_a_claim_is_held_on_to_while_the_code_is_imported(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloacina.sandbox.child.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("cloacina.sandbox.pool.LOOK_EVERY_S", 0.05)
     slow = "import pathlib, time\nwhile not pathlib.Path('/nothing').exists(): time.sleep(0.01)\n"
     asked: list[int] = []
 
@@ -263,7 +242,7 @@ def test_a_claim_is_held_on_to_while_the_code_is_imported(
         return len(asked) < 4
 
     with pytest.raises(ChildAbandoned):
-        run(sandbox, write_code(tmp_path, slow), "it", 60, still_wanted)
+        start(sandbox, write_code(tmp_path, slow), still_wanted=still_wanted)
     assert len(asked) == 4
 
 
@@ -273,54 +252,9 @@ def test_large_contexts_go_both_ways(sandbox: Sandbox, tmp_path: Path) -> None:
     assert result(sandbox, code, text=text) == text * 2
 
 
-def test_only_so_many_idle_children_are_kept(
-    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cloacina.sandbox.pool.MOST_IDLE", 2)
-    codes = [write_code(tmp_path, PID, content_hash=str(number)) for number in range(4)]
-    pids = [result(sandbox, code) for code in codes]
-    assert [is_running(pid) for pid in pids] == [False, False, True, True]
-    # used again, the third is the youngest
-    result(sandbox, codes[2])
-    result(sandbox, codes[0])
-    assert [is_running(pid) for pid in pids] == [False, False, True, False]
-
-
-def test_children_that_nobody_used_for_long_end(
-    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old = result(sandbox, write_code(tmp_path, PID))
-    monkeypatch.setattr("cloacina.sandbox.pool.IDLE_S", -1)
-    result(sandbox, write_code(tmp_path, PID, content_hash="two"))
-    assert not is_running(old)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="needs the death signal")
-def test_a_child_ends_with_the_slot_that_it_belongs_to(tmp_path: Path) -> None:
-    code, pids = write_code(tmp_path, HANGS), tmp_path / "pids"
-    with owner(SLOT, tmp_path, str(code.paths[0]), pids) as (slot, _):
-        assert wait_until(pids.exists, 20)
-        child, _below = read_pids(pids)
-        assert is_running(child)
-        slot.kill()
-        wait_gone(child)
-    os.kill(_below, signal.SIGKILL)
-
-
-SLOT = """
-import json, pathlib, sys
-from cloacina.sandbox.pool import Code, Sandbox
-from uuid import UUID
-root, path, pids = sys.argv[1:]
-code = Code(UUID(int=1), "one", "acme", "demo", "flow", "demo.tasks", (pathlib.Path(path),))
-print("runs", flush=True)
-Sandbox(pathlib.Path(root)).run(code, "it", json.dumps({"pids": pids}), 60, lambda: True)
-"""
-
-
 def test_answers_are_json_as_the_child_wrote_it(sandbox: Sandbox, tmp_path: Path) -> None:
     code = write_code(tmp_path, body("context.set('z', 1); context.set('a', None)\nreturn context"))
-    answer = run(sandbox, code, "it", given=[1.5, "☃"])
+    answer = run(sandbox, code, given=[1.5, "☃"])
     assert list(json.loads(answer["context"]).items()) == [
         ("given", [1.5, "☃"]),
         ("z", 1),
