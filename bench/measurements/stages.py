@@ -1,0 +1,61 @@
+"""Where the time of a 3-task workflow goes: stage by stage when idle, part by part under load."""
+
+import statistics
+import time
+
+from bench.measurements import throughput
+from bench.measurements.latency import WARM_UP_RUNS, Subject
+from bench.stage import Stage
+from bench.workflows import CHAIN
+
+
+def measure(stage: Stage) -> None:
+    """Split idle runs into stages, and a loaded run into CPU time by part."""
+    subject = Subject(stage, CHAIN)
+    for _ in range(WARM_UP_RUNS):
+        subject.run_once()
+    runs = [_stages(stage, subject) for _ in range(stage.options.pick(100, 20))]
+    stage.report.headline("stages: an idle 3-task workflow, medians; they follow each other")
+    for name in runs[0]:
+        stage.report.add(
+            f"stages_{name}", statistics.median(run[name] for run in runs) * 1000, "ms"
+        )
+    if throughput.ONE not in stage.runs:
+        stage.runs[throughput.ONE] = throughput.load_server(
+            stage, [subject.tenant], stage.options.pick(10, 4)
+        )
+    stage.report.headline("stages: CPU under load with one tenant, by part")
+    stage.report.add_parts("stages_cpu", stage.runs[throughput.ONE].cpu_ms, "ms/workflow")
+
+
+def _stages(stage: Stage, subject: Subject) -> dict[str, float]:
+    """Run the workflow once and give the seconds of each stage.
+
+    The server's clock is ours: its events can be set beside the client's times.
+    """
+    began = time.time()
+    took = subject.run_once()
+    events = stage.connection.events(subject.tenant, subject.execution)
+    at = {
+        kind: [event["at"] for event in events if event["event_type"] == kind]
+        for kind in ("workflow_started", "task_started", "task_completed", "workflow_completed")
+    }
+    started, completed = at["task_started"], at["task_completed"]
+    return {
+        # request, authorization, insertion of execution and tasks
+        "accept": at["workflow_started"][0] - began,
+        # commit, hint, queue, worker, claim
+        "queue_and_claim": started[0] - at["workflow_started"][0],
+        # commit of the claim, the child, the outcome's transaction up to its event
+        "three_tasks": sum(end - start for start, end in zip(started, completed, strict=True)),
+        # readiness and claim of the next, twice, in the outcome's transaction
+        "claims_between": sum(
+            start - end for end, start in zip(completed, started[1:], strict=False)
+        ),
+        "end": at["workflow_completed"][0] - completed[-1],
+        # the last commit, and the client's question
+        "seen": began + took - at["workflow_completed"][0],
+        "whole": took,
+        # how long the client's POST took, which overlaps the queue
+        "post_answered": subject.posted_s,
+    }
