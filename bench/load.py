@@ -80,7 +80,7 @@ def drive(starters: Sequence[Starter], seconds: float) -> Driven:
     """Have each starter keep its batches going for some seconds, then wait for the last of them."""
     cpu = time.process_time()
     began = time.time()
-    clients = [_Client(starter, time.monotonic() + seconds) for starter in starters]
+    clients = [_Client(starter, seconds) for starter in starters]
     for client in clients:
         client.start()
     for client in clients:
@@ -161,10 +161,10 @@ def _least_in_flight(spans: Sequence[tuple[float, float]], driven: Driven) -> in
 
 
 class _Client(threading.Thread):
-    def __init__(self, starter: Starter, until: float) -> None:
+    def __init__(self, starter: Starter, seconds: float) -> None:
         super().__init__(daemon=True)
         self._starter = starter
-        self._until = until
+        self._seconds = seconds
         self.handles: list[Any] = []
         self.starts_ended = 0.0
         self.failed = True
@@ -172,7 +172,8 @@ class _Client(threading.Thread):
     def run(self) -> None:
         ahead: deque[Any] = deque()
         pause_s, began = LEAST_POLL_S, time.monotonic()
-        while began < self._until:
+        until = began + self._seconds
+        while began < until:
             batch = [self._starter.start() for _ in range(BATCH)]
             self.handles += batch
             self.starts_ended = time.time()
