@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.facts import facts
 from bench.measurements import fan_out, idle, latency, recovery, stages, throughput
 from bench.report import Report
-from bench.stage import Options, Stage
+from bench.rig import Options, Rig
 
 # in the order in which they run: what wants an idle server comes before what fills its tables
 NAMES = (
@@ -22,12 +22,12 @@ def main() -> None:
     arguments = _parser().parse_args()
     known = facts()
     report = Report()
-    stage = Stage(Options(arguments.quick, arguments.workers, arguments.slots), report)
+    rig = Rig(Options(arguments.quick, arguments.workers, arguments.slots), report)
     began = time.monotonic()
     try:
-        measure(stage, arguments.only or NAMES)
+        measure(rig, arguments.only or NAMES)
     finally:
-        stage.close()
+        rig.close()
     report.show_targets()
     known |= {
         "quick": arguments.quick,
@@ -39,26 +39,26 @@ def main() -> None:
     print(f"\nwritten to {arguments.json}")
 
 
-def measure(stage: Stage, names: tuple[str, ...] | list[str]) -> None:
+def measure(rig: Rig, names: tuple[str, ...] | list[str]) -> None:
     """Run the measurements of these names."""
     if "start" in names:
-        idle.measure_start(stage)
+        idle.measure_start(rig)
     if "memory" in names:
-        idle.measure_memory(stage)
+        idle.measure_memory(rig)
     if "tenant_create" in names:
-        idle.measure_tenant_create(stage)
+        idle.measure_tenant_create(rig)
     if timed := [name for name in (latency.LATENCY, latency.PEER) if name in names]:
-        latency.measure(stage, timed)
+        latency.measure(rig, timed)
     # the peer between the two: each of ours has it as a neighbour
     loads = (throughput.ONE, throughput.PEER, throughput.FIFTY)
     if loaded := [name for name in loads if name in names]:
-        throughput.measure(stage, loaded)
+        throughput.measure(rig, loaded)
     if "stages" in names:
-        stages.measure(stage)
+        stages.measure(rig)
     if "fan_out_1000" in names:
-        fan_out.measure(stage)
+        fan_out.measure(rig)
     if "recovery" in names:
-        recovery.measure(stage)
+        recovery.measure(rig)
 
 
 def _parser() -> argparse.ArgumentParser:

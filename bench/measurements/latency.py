@@ -8,7 +8,7 @@ is waited for. A figure includes the question that saw the end.
 import time
 from collections.abc import Callable
 
-from bench.stage import Stage
+from bench.rig import Rig
 from bench.workflows import CHAIN, SINGLE, fan
 
 LATENCY, PEER = "latency", "peer"
@@ -21,39 +21,39 @@ LONGEST_S = 150.0
 ASLEEP = 0.8
 
 
-def measure(stage: Stage, names: list[str]) -> None:
+def measure(rig: Rig, names: list[str]) -> None:
     """Time workflows one at a time; ours and the peer's in turns, block by block.
 
     Parameters:
-        stage: the servers.
+        rig: the servers.
         names: `latency`, `peer`, or both.
     """
     subjects: dict[str, Callable[[], float]] = {}
     if LATENCY in names:
         for label, workflow in WORKFLOWS.items():
-            subjects[f"latency_{label}"] = Subject(stage, workflow).run_once
+            subjects[f"latency_{label}"] = Subject(rig, workflow).run_once
     if PEER in names:
-        subjects["peer_latency_chain"] = stage.peer.run_once
+        subjects["peer_latency_chain"] = rig.peer.run_once
     times: dict[str, list[float]] = {name: [] for name in subjects}
     for run_once in subjects.values():
         for _ in range(WARM_UP_RUNS):
             run_once()
-    for _ in range(stage.options.pick(300, 25) // BLOCK):
+    for _ in range(rig.options.pick(300, 25) // BLOCK):
         for name, run_once in subjects.items():
             # a workflow that is slow on this machine does without its p99
             if sum(times[name]) < LONGEST_S:
                 times[name] += [run_once() for _ in range(BLOCK)]
-    stage.report.headline("latency: POST to Completed, idle server")
+    rig.report.headline("latency: POST to Completed, idle server")
     for name in subjects:
-        stage.report.add(f"{name}_runs", len(times[name]), "runs")
-        stage.report.add_times(name, times[name])
+        rig.report.add(f"{name}_runs", len(times[name]), "runs")
+        rig.report.add_times(name, times[name])
 
 
 class Subject:
     """A workflow that is run again and again.
 
     Parameters:
-        stage: the servers.
+        rig: the servers.
         workflow: its name.
 
     Attributes:
@@ -61,9 +61,9 @@ class Subject:
         posted_s: seconds until the last run's POST was answered.
     """
 
-    def __init__(self, stage: Stage, workflow: str) -> None:
-        self.tenant = stage.workflow(workflow)
-        self._connection = stage.connection
+    def __init__(self, rig: Rig, workflow: str) -> None:
+        self.tenant = rig.workflow(workflow)
+        self._connection = rig.connection
         self._workflow = workflow
         self._fastest = 0.0
         self.execution = ""

@@ -12,33 +12,33 @@ import time
 
 from bench import workflows
 from bench.client import Connection, wait_until
+from bench.rig import Rig, home_folder
 from bench.server import Server
-from bench.stage import Stage, home_folder
 
 TENANT = "bench"
 WORKERS = 2
 POLL_S = 0.1
 
 
-def measure(stage: Stage) -> None:
+def measure(rig: Rig) -> None:
     """Kill a worker's main process again and again, while every slot runs a task."""
-    stage.report.headline(
+    rig.report.headline(
         f"recovery: kill -9 of one of {WORKERS} workers while tasks of {workflows.SLEEP_S:g} s run"
     )
     waits: list[float] = []
     with (
         home_folder() as home,
-        Server(home, workers=WORKERS, slots=stage.options.slots) as server,
+        Server(home, workers=WORKERS, slots=rig.options.slots) as server,
     ):
         connection = server.connect()
         connection.create_tenant(TENANT)
         connection.upload(TENANT, workflows.archive(workflows.SLEEP, home / "packages"))
-        for _ in range(stage.options.pick(5, 1)):
+        for _ in range(rig.options.pick(5, 1)):
             waits += _kill_once(server, connection)
-    stage.report.add("recovery_tasks", len(waits), "tasks")
+    rig.report.add("recovery_tasks", len(waits), "tasks")
     if waits:
-        stage.report.add("recovery_p50", statistics.median(waits), "s")
-        stage.report.add("recovery_max", max(waits), "s")
+        rig.report.add("recovery_p50", statistics.median(waits), "s")
+        rig.report.add("recovery_max", max(waits), "s")
 
 
 def _kill_once(server: Server, connection: Connection) -> list[float]:

@@ -5,37 +5,35 @@ import time
 
 from bench.measurements import throughput
 from bench.measurements.latency import WARM_UP_RUNS, Subject
-from bench.stage import Stage
+from bench.rig import Rig
 from bench.workflows import CHAIN
 
 
-def measure(stage: Stage) -> None:
+def measure(rig: Rig) -> None:
     """Split idle runs into stages, and a loaded run into CPU time by part."""
-    subject = Subject(stage, CHAIN)
+    subject = Subject(rig, CHAIN)
     for _ in range(WARM_UP_RUNS):
         subject.run_once()
-    runs = [_stages(stage, subject) for _ in range(stage.options.pick(100, 20))]
-    stage.report.headline("stages: an idle 3-task workflow, medians; they follow each other")
+    runs = [_stages(rig, subject) for _ in range(rig.options.pick(100, 20))]
+    rig.report.headline("stages: an idle 3-task workflow, medians; they follow each other")
     for name in runs[0]:
-        stage.report.add(
-            f"stages_{name}", statistics.median(run[name] for run in runs) * 1000, "ms"
+        rig.report.add(f"stages_{name}", statistics.median(run[name] for run in runs) * 1000, "ms")
+    if throughput.ONE not in rig.runs:
+        rig.runs[throughput.ONE] = throughput.load_server(
+            rig, [subject.tenant], rig.options.pick(10, 4)
         )
-    if throughput.ONE not in stage.runs:
-        stage.runs[throughput.ONE] = throughput.load_server(
-            stage, [subject.tenant], stage.options.pick(10, 4)
-        )
-    stage.report.headline("stages: CPU under load with one tenant, by part")
-    stage.report.add_parts("stages_cpu", stage.runs[throughput.ONE].cpu_ms, "ms/workflow")
+    rig.report.headline("stages: CPU under load with one tenant, by part")
+    rig.report.add_parts("stages_cpu", rig.runs[throughput.ONE].cpu_ms, "ms/workflow")
 
 
-def _stages(stage: Stage, subject: Subject) -> dict[str, float]:
+def _stages(rig: Rig, subject: Subject) -> dict[str, float]:
     """Run the workflow once and give the seconds of each stage.
 
     The server's clock is ours: its events can be set beside the client's times.
     """
     began = time.time()
     took = subject.run_once()
-    events = stage.connection.events(subject.tenant, subject.execution)
+    events = rig.connection.events(subject.tenant, subject.execution)
     at = {
         kind: [event["at"] for event in events if event["event_type"] == kind]
         for kind in ("workflow_started", "task_started", "task_completed", "workflow_completed")

@@ -34,7 +34,7 @@ class Options:
         return quick if self.quick else whole
 
 
-class Stage:
+class Rig:
     """Holds what measurements share; each thing is made when it is first asked for.
 
     Parameters:
