@@ -27,16 +27,17 @@ def main() -> None:
     try:
         measure(rig, arguments.only or NAMES)
     finally:
+        # also when it was broken off: what was measured until then is worth its time
+        report.show_targets()
+        known |= {
+            "quick": arguments.quick,
+            "workers": arguments.workers,
+            "slots": arguments.slots,
+            "took_s": round(time.monotonic() - began, 1),
+        }
+        report.write(arguments.json, known)
+        print(f"\nwritten to {arguments.json}", flush=True)
         rig.close()
-    report.show_targets()
-    known |= {
-        "quick": arguments.quick,
-        "workers": arguments.workers,
-        "slots": arguments.slots,
-        "took_s": round(time.monotonic() - began, 1),
-    }
-    report.write(arguments.json, known)
-    print(f"\nwritten to {arguments.json}")
 
 
 def measure(rig: Rig, names: tuple[str, ...] | list[str]) -> None:

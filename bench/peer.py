@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +17,7 @@ from celery import chain
 from bench.load import CLIENTS, Run, drive, summarize
 from bench.processes import Kind, Tree, cpu_seconds
 from bench.server import Server, environment
-from cloacina.processes import end
+from cloacina.processes import end, spawn
 
 ROOT = Path(__file__).parent.parent
 # the server uses database 0
@@ -46,17 +47,17 @@ class Peer:
         with (self._server.home / "peer.log").open("wb") as log:
             for number in range(self._server.workers):
                 self._processes.append(
-                    subprocess.Popen(
+                    spawn(
                         [
                             *(sys.executable, "-m", "celery", "--app", "bench.peer_tasks"),
                             *("--quiet", "worker", "--pool=prefork", "--loglevel=warning"),
                             *(f"--concurrency={self._server.slots}", f"--hostname=peer-{number}"),
                             *("--without-gossip", "--without-mingle"),
                         ],
+                        death_signal=signal.SIGKILL,
+                        environ=environment() | urls,
                         cwd=ROOT,
-                        env=environment() | urls,
-                        stdout=log,
-                        stderr=log,
+                        output=log.fileno(),
                     )
                 )
         # it reads the URLs when it is imported
@@ -72,6 +73,9 @@ class Peer:
     ) -> None:
         for process in self._processes:
             end(process, [(signal.SIGTERM, STOP_GRACE_S)])
+            with suppress(ProcessLookupError):
+                # slots outlive a main process that had to be killed
+                os.killpg(process.pid, signal.SIGKILL)
 
     def start(self) -> Any:
         """Start a chain and give the result of its last task."""

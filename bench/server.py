@@ -12,6 +12,7 @@ from typing import Self
 from bench.client import Connection
 from bench.processes import Kind, Tree
 from cloacina.embedded import ports
+from cloacina.processes import end, spawn
 
 CLOACINACTL = Path(sys.executable).with_name("cloacinactl")
 START_DEADLINE_S = 60.0
@@ -43,14 +44,14 @@ class Server:
         """Start it and give the seconds until it was ready."""
         started = time.monotonic()
         with (self.home / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = spawn(
                 [
                     *(CLOACINACTL, "server", "start", "--home", self.home),
                     *("--bind", f"{HOST}:{self.port}", "--workers", str(self.workers)),
                 ],
-                env=environment() | {"CLOACINA_CONCURRENCY": str(self.slots)},
-                stdout=log,
-                stderr=log,
+                death_signal=signal.SIGTERM,
+                environ=environment() | {"CLOACINA_CONCURRENCY": str(self.slots)},
+                output=log.fileno(),
             )
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() - started > START_DEADLINE_S:
@@ -61,8 +62,7 @@ class Server:
     def stop(self) -> None:
         """Stop it and wait for its end."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(STOP_DEADLINE_S)
+            end(self._process, [(signal.SIGTERM, STOP_DEADLINE_S)])
             self._process = None
 
     def __enter__(self) -> Self:
