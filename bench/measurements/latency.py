@@ -28,6 +28,7 @@ def measure(rig: Rig, names: list[str]) -> None:
         rig: the servers.
         names: `latency`, `peer`, or both.
     """
+    rig.report.headline("latency: POST to Completed, idle server")
     subjects: dict[str, Callable[[], float]] = {}
     if LATENCY in names:
         for label, workflow in WORKFLOWS.items():
@@ -43,7 +44,6 @@ def measure(rig: Rig, names: list[str]) -> None:
             # a workflow that is slow on this machine does without its p99
             if sum(times[name]) < LONGEST_S:
                 times[name] += [run_once() for _ in range(BLOCK)]
-    rig.report.headline("latency: POST to Completed, idle server")
     for name in subjects:
         rig.report.add(f"{name}_runs", len(times[name]), "runs")
         rig.report.add_times(name, times[name])

@@ -11,11 +11,11 @@ from bench.workflows import CHAIN
 
 def measure(rig: Rig) -> None:
     """Split idle runs into stages, and a loaded run into CPU time by part."""
+    rig.report.headline("stages: an idle 3-task workflow, medians; they follow each other")
     subject = Subject(rig, CHAIN)
     for _ in range(WARM_UP_RUNS):
         subject.run_once()
     runs = [_stages(rig, subject) for _ in range(rig.options.pick(100, 20))]
-    rig.report.headline("stages: an idle 3-task workflow, medians; they follow each other")
     for name in runs[0]:
         rig.report.add(f"stages_{name}", statistics.median(run[name] for run in runs) * 1000, "ms")
     if throughput.ONE not in rig.runs:

@@ -20,6 +20,7 @@ def measure(rig: Rig, names: list[str]) -> None:
         rig: the servers.
         names: of what to measure; the others are left out.
     """
+    rig.report.headline(f"{', '.join(names)}: rounds of load, in turns")
     rounds, seconds = rig.options.pick(5, 2), rig.options.pick(10, 4)
     for name in names:
         _load(rig, name, WARM_UP_S)
