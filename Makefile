@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format wheel clean
+.PHONY: demo test check bench format wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -18,6 +18,10 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# what and how much: make bench BENCH="--quick --only latency"; docs/performance.md explains it
+bench: $(VENV)/installed
+	$(BIN)/python -m bench $(BENCH)
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
