@@ -22,7 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
-from cloacina.db.sql_file import Statement
+from cloacina.db.sql_file import make_statement
 from cloacina.db.units import AWAY_STATES, DRIVER_ERRORS, Call, PostgresUnit, SqliteUnit, Unit
 from cloacina.errors import ConfigurationError, DatabaseUnavailable
 
@@ -40,15 +40,11 @@ _CONNECT_ARGUMENTS = {
 _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
 
 _ACT_AS = (
-    "SELECT set_config('role', {role}, true) AS role, set_config('search_path', {path}, true)"
-    " AS path, set_config('statement_timeout', {timeout}, true) AS timeout"
+    "SELECT set_config('role', :role, true) AS role, set_config('search_path', :path, true)"
+    " AS path, set_config('statement_timeout', :timeout, true) AS timeout"
 )
-_BEGIN_AS = text(_ACT_AS.format(role=":role", path=":path", timeout=":timeout"))
-_UNIT_AS = Statement(
-    "act_as",
-    _ACT_AS.format(role="%(role)s", path="%(path)s", timeout="%(timeout)s"),
-    "SELECT 1 AS done",
-)
+_BEGIN_AS = text(_ACT_AS)
+_UNIT_AS = make_statement("act_as", _ACT_AS, "SELECT 1 AS done")
 
 DATABASE_ERRORS = (exc.DBAPIError, *DRIVER_ERRORS)
 """What the database may refuse a statement with."""

@@ -8,35 +8,26 @@ rolled back. On PostgreSQL the statements travel in pipeline mode.
 import json
 import sqlite3
 from collections import namedtuple
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import psycopg
-from psycopg.rows import namedtuple_row
+from psycopg.pq import ConnStatus, PipelineStatus
 from sqlalchemy import Pool, exc
 
 from cloacina.db.clock import SQLITE_WRITTEN
-from cloacina.db.sql_file import Statement
+from cloacina.db.pipeline import Call, Row, exchange
+from cloacina.db.sql_file import make_statement
 from cloacina.errors import DatabaseUnavailable
-
-Row = Any
-"""A named tuple with the statement's columns."""
 
 DRIVER_ERRORS = (psycopg.Error, sqlite3.Error)
 
 # connection exceptions, too many connections, and shutdowns by an operator or a crash
 AWAY_STATES = ("08", "53300", "57P01", "57P02", "57P03")
-
-
-class Call(NamedTuple):
-    """A statement with its parameters; parameters that it does not name are not looked at."""
-
-    statement: Statement
-    parameters: Mapping[str, Any] = {}  # noqa: RUF012  # nobody writes to it
 
 
 class Unit(Protocol):
@@ -52,8 +43,8 @@ class Unit(Protocol):
         """Run statements, commit, and give each statement's rows."""
 
 
-BEGIN = Statement("begin", "BEGIN", "BEGIN IMMEDIATE")
-COMMIT = Statement("commit", "COMMIT", "COMMIT")
+BEGIN = make_statement("begin", "BEGIN", "BEGIN IMMEDIATE")
+COMMIT = make_statement("commit", "COMMIT", "COMMIT")
 
 
 class PostgresUnit:
@@ -113,14 +104,8 @@ class PostgresUnit:
 
     def _exchange(self, calls: Sequence[Call]) -> list[list[Row]]:
         connection = self._connection.dbapi_connection
-        cursors = []
         try:
-            with connection.pipeline():
-                for statement, parameters in calls:
-                    cursor = connection.cursor(row_factory=namedtuple_row)
-                    cursor.execute(statement.postgresql, parameters)
-                    cursors.append(cursor)
-            return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+            return exchange(connection, calls)
         except psycopg.Error as error:
             if not _is_away(error, connection):
                 raise
@@ -129,7 +114,9 @@ class PostgresUnit:
             raise DatabaseUnavailable from error
 
     def _pool_again(self) -> None:
-        if self._connection.dbapi_connection.closed:
+        pgconn = self._connection.dbapi_connection.pgconn
+        if pgconn.status != ConnStatus.OK or pgconn.pipeline_status != PipelineStatus.OFF:
+            # lost, or left in the middle of an exchange
             self._connection.invalidate()
         else:
             self._connection.close()
