@@ -6,7 +6,7 @@ it, when the host is gone, when the leash is let go, when the lease is over and 
 
 Over the leash, a line each, come
 
-    lease <s>    from now on, in seconds, until everything is killed
+    lease <s>    when everything is killed: a moment of the machine's monotonic clock, in seconds
     tidy         between two tasks: kill all but the child, empty the scratch folder
     rest         give the child back: the same, and the leash may be let go
     kill         kill everything
@@ -181,7 +181,7 @@ class Nanny:
     def _obey(self, line: str) -> None:
         word, _, rest = line.partition(" ")
         if word == "lease":
-            self._deadline = time.monotonic() + float(rest)
+            self._deadline = float(rest)
         elif word == "tidy":
             clean = self._tidy()
             self._tell(f"tidy {'yes' if clean else 'no'}")

@@ -30,6 +30,8 @@ CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 10
 POOL_RECYCLE_S = 1800
 STATEMENT_TIMEOUT_MS = 30_000
+UNIT_IDLE_TIMEOUT_MS = 4_000
+"""Milliseconds after which PostgreSQL takes the locks from a process that was stopped amid a unit."""
 SQLITE_BUSY_TIMEOUT_MS = 20_000
 
 _CONNECT_ARGUMENTS = {
@@ -44,7 +46,11 @@ _ACT_AS = (
     " AS path, set_config('statement_timeout', :timeout, true) AS timeout"
 )
 _BEGIN_AS = text(_ACT_AS)
-_UNIT_AS = make_statement("act_as", _ACT_AS, "SELECT 1 AS done")
+_UNIT_AS = make_statement(
+    "act_as",
+    f"{_ACT_AS}, set_config('idle_in_transaction_session_timeout', :idle_timeout, true) AS idle",
+    "SELECT 1 AS done",
+)
 
 DATABASE_ERRORS = (exc.DBAPIError, *DRIVER_ERRORS)
 """What the database may refuse a statement with."""
@@ -177,7 +183,8 @@ class Database:
 
     def _act_as(self, session: Session, role: str, schema: str) -> None:
         if not self.is_sqlite:
-            session.execute(_BEGIN_AS, _scope_values(role, schema))
+            values = _scope_values(role, schema)
+            session.execute(_BEGIN_AS, {name: values[name] for name in ("role", "path", "timeout")})
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
@@ -205,9 +212,16 @@ class Database:
         self._pool = self._pool.recreate()
 
 
+TIMEOUTS = {
+    "timeout": str(STATEMENT_TIMEOUT_MS),
+    "idle_timeout": str(UNIT_IDLE_TIMEOUT_MS),
+}
+"""What a unit's first statement sets besides its role."""
+
+
 def _scope_values(role: str, schema: str) -> dict[str, str]:
     quoted = '"' + schema.replace('"', '""') + '"'
-    return {"role": role, "path": quoted, "timeout": str(STATEMENT_TIMEOUT_MS)}
+    return {"role": role, "path": quoted, **TIMEOUTS}
 
 
 def as_tenant(scope: TenantScope) -> Call:

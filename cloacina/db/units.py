@@ -216,7 +216,7 @@ def _row_type(names: tuple[str, ...]) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _reader(name: str) -> Any:
-    if name in ("id", "claim_token", "execution_id", "package_id", "rerun_of", "task_uuid"):
+    if name in ("id", "claim_token", "execution_id", "package_id", "rerun_of", "task_uuid", "tenant_uuid"):
         return _uuid
     if name in ("active", "paused"):
         return bool

@@ -102,7 +102,7 @@ class Attempts:
                 self._code(tenant, claim, hold.still_mine),
                 claim.task.id,
                 claim.input_context,
-                lease_s=claims.LEASE_S,
+                lease=hold.lease_until,
                 on_output=sink.feed,
                 still_wanted=hold.still_mine,
             )
@@ -136,7 +136,7 @@ class Attempts:
             self._lost(ref, sink)
             return None
         hold = Hold(self._database, tenant, claim)
-        attempt.extend(claims.LEASE_S)
+        attempt.extend(hold.lease_until())
         attempt.resume()
         return tenant, claim, self._watch(tenant, claim, attempt, sink, hold, taken.left_s), sink
 
@@ -220,18 +220,20 @@ class Hold:
         self._database = database
         self._tenant = tenant
         self._claim = claim
-        self._renewed_at = self._looked_at = time.monotonic()
+        self._renewed_at = self._looked_at = claim.held_since
 
     def keep(self, attempt: Attempt) -> bool:
         """Renew the claim when that is due, and let the child live as long; False: it is lost."""
         if time.monotonic() - self._looked_at < RENEW_S:
             return True
-        before = self._renewed_at
         if not self.still_mine():
             return False
-        if self._renewed_at > before:
-            attempt.extend(claims.LEASE_S)
+        attempt.extend(self.lease_until())
         return True
+
+    def lease_until(self) -> float:
+        """Give the moment until which nobody else can have the claim, by the monotonic clock."""
+        return self._renewed_at + claims.LEASE_S
 
     def still_mine(self) -> bool:
         """Renew the claim; False: it is somebody else's, or may be by now."""
@@ -241,7 +243,7 @@ class Hold:
                 mine = bool(claims.renew(unit, [self._claim]))
         except DatabaseUnavailable:
             # nobody else can have claimed it before the lease is over
-            return time.monotonic() - self._renewed_at < claims.LEASE_S
+            return time.monotonic() < self.lease_until()
         except DATABASE_ERRORS:
             # refused: the tenant is being deleted, or is gone
             return False
