@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from itertools import combinations
 
-from tests.chaos.checks_ends import Violation
+from tests.chaos.checks_ends import Violation, was_given_up
 from tests.chaos.evidence import Claim, Evidence, Happening, claim_of
 from tests.chaos.limits import LEASE_S, OUTLIVES_S, SLACK_S
 
 DATABASE = {"terminate_connections", "restart_postgres_fast", "restart_postgres_immediate"}
 OF_A_WORKER = {"kill_worker", "kill_slot", "stop_worker", "strike", "ended_by_itself"}
 _RECONNECT_S = 5.0
+# a task that is given up for good ends as failed
+_LOST = {"task_reset", "task_failed"}
 
 
 def bodies_overlap_little(evidence: Evidence) -> Iterator[Violation]:
@@ -26,8 +28,8 @@ def bodies_overlap_little(evidence: Evidence) -> Iterator[Violation]:
 def bodies_end_with_their_claims(evidence: Evidence) -> Iterator[Violation]:
     """The body of a lost claim lives on for the stated seconds at most.
 
-    A claim counts as lost from the event that gives it back, which is no earlier than its lease's
-    end.
+    They count from its lease's end where that was seen, else from the event that gives it back,
+    which is no earlier.
     """
     for (execution_id, task_id), bodies in evidence.bodies_of_task.items():
         claims = evidence.claims_of_task.get((execution_id, task_id), [])
@@ -35,17 +37,15 @@ def bodies_end_with_their_claims(evidence: Evidence) -> Iterator[Violation]:
             claim = claim_of(body, claims)
             if claim is None or claim.end is None or claim.outcome not in _LOST:
                 continue
-            late_s = body.last - claim.end
-            # the one that was given up for good ends as failed, and so does one past its time
+            seen = evidence.lease_ends[execution_id, task_id, claim.worker]
+            ends = [until for at, until in seen if claim.begin < at < claim.end]
+            late_s = body.last - min([claim.end, *ends[-1:]])
             if late_s > OUTLIVES_S:
                 text = (
                     f"task {task_id}: a body of worker {body.worker} lived on for {late_s:.1f} s"
-                    f" of {OUTLIVES_S:.1f} s after its claim was lost"
+                    f" of {OUTLIVES_S:.1f} s after its lease ended"
                 )
                 yield Violation("outlives", execution_id, text)
-
-
-_LOST = {"task_reset", "task_failed"}
 
 
 def no_body_begins_after_success(evidence: Evidence) -> Iterator[Violation]:
@@ -103,9 +103,11 @@ def _check_token(
 
 def losses_have_causes(evidence: Evidence) -> Iterator[Violation]:
     """No claim is lost unless something was done to its worker or to the database."""
+    given_up = {(it.execution_id, it.task_id) for it in evidence.tasks if was_given_up(it)}
     for (execution_id, task_id), claims in evidence.claims_of_task.items():
+        last = {"task_failed"} if (execution_id, task_id) in given_up else set()
         for claim in claims:
-            if claim.outcome == "task_reset" and not _has_cause(claim, evidence):
+            if claim.outcome in {"task_reset", *last} and not _has_cause(claim, evidence):
                 text = f"task {task_id}: worker {claim.worker} lost it, and nothing was done to it"
                 yield Violation("lost", execution_id, text)
 
@@ -124,7 +126,7 @@ def _has_cause(claim: Claim, evidence: Evidence) -> bool:
 def leases_fit_slots(evidence: Evidence) -> Iterator[Violation]:
     """A worker holds no more live leases than it has slots, and had that died just now."""
     for sample in evidence.samples:
-        for worker, held in sample.held.items():
+        for worker, held in sample.held().items():
             most = evidence.slots + sum(
                 _lost_slots(happening, worker, sample.at, evidence.slots)
                 for happening in evidence.happenings

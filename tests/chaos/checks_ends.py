@@ -62,10 +62,8 @@ def fates_are_met(evidence: Evidence) -> Iterator[Violation]:
     for task in evidence.tasks:
         tasks_of[task.execution_id].append(task)
     for execution in evidence.executions:
-        fates = MIX[execution.workflow].fates
         for task in tasks_of[execution.id]:
-            fate = fates.get(task.task_id, Fate("Completed"))
-            if not _is_met(task, fate):
+            if not _is_met(task, _fate_of(evidence, task)):
                 text = f"{execution.key}, {task.task_id}: {task.status} {task.error!r}"
                 yield Violation(check, execution.id, text)
         failed = any(task.status == "Failed" for task in tasks_of[execution.id])
@@ -75,8 +73,8 @@ def fates_are_met(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _is_met(task: Task, fate: Fate) -> bool:
-    if was_given_up(task):
-        return True
+    if task.error.startswith(WORKER_LOST):
+        return was_given_up(task)
     return task.status == fate.state and task.error.startswith(fate.error)
 
 
@@ -93,7 +91,7 @@ def attempts_are_counted(evidence: Evidence) -> Iterator[Violation]:
         kinds = Counter(
             event.kind for event in evidence.events_of_task[task.execution_id, task.task_id]
         )
-        fate = MIX[evidence.workflow_of[task.execution_id]].fates.get(task.task_id, Fate(""))
+        fate = _fate_of(evidence, task)
         started, reset = kinds["task_started"], kinds["task_reset"]
         retried = kinds["task_retry_scheduled"]
         problems = []
@@ -108,6 +106,11 @@ def attempts_are_counted(evidence: Evidence) -> Iterator[Violation]:
             problems.append(f"{retried} retries, not {fate.failures}")
         for text in problems:
             yield Violation(check, task.execution_id, f"task {task.task_id}: {text}")
+
+
+def _fate_of(evidence: Evidence, task: Task) -> Fate:
+    kind = MIX.get(evidence.workflow_of.get(task.execution_id, ""))
+    return (kind.fates if kind else {}).get(task.task_id, Fate("Completed"))
 
 
 def events_are_whole(evidence: Evidence) -> Iterator[Violation]:

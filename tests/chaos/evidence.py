@@ -3,7 +3,7 @@
 All moments are seconds since the epoch, by the one machine's clock.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -105,11 +105,26 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Lease:
+    """The lease of a Running task, as the tables had it; `deferred`: it holds no slot."""
+
+    execution_id: str
+    task_id: str
+    worker: int
+    until: float
+    deferred: bool = False
+
+
+@dataclass(frozen=True)
 class Sample:
-    """The tables at one moment: live leases (of tasks that hold a slot) by worker's pid."""
+    """The leases of all Running tasks at one moment, the ended ones too."""
 
     at: float
-    held: Mapping[int, int]
+    leases: Sequence[Lease]
+
+    def held(self) -> Counter[int]:
+        """Count the slots that are held by live leases, by worker."""
+        return Counter(it.worker for it in self.leases if it.until > self.at and not it.deferred)
 
 
 @dataclass(frozen=True)
@@ -184,6 +199,16 @@ class Evidence:
     def claims_of_task(self) -> dict[tuple[str, str], list[Claim]]:
         """Claims by task, in order."""
         return {task: list(_claims(events)) for task, events in self.events_of_task.items()}
+
+    @cached_property
+    def lease_ends(self) -> dict[tuple[str, str, int], list[tuple[float, float]]]:
+        """Leases that were seen to have ended: by task and worker, when seen, and their end."""
+        found: dict[tuple[str, str, int], list[tuple[float, float]]] = defaultdict(list)
+        for sample in self.samples:
+            for it in sample.leases:
+                if it.until < sample.at:
+                    found[it.execution_id, it.task_id, it.worker].append((sample.at, it.until))
+        return found
 
 
 ENDS_CLAIM = ("task_completed", "task_failed", "task_retry_scheduled", "task_reset")

@@ -32,3 +32,12 @@ def read(lines: Iterable[str], ids: Mapping[str, str]) -> list[Body]:
             ended = kind in {"end", "raise"}
             bodies[token] = replace(bodies[token], last=moment, ended=ended)
     return sorted(bodies.values(), key=lambda body: body.begin)
+
+
+_SILENT_S = 0.5
+
+
+def busy_slots(lines: Iterable[str], at: float) -> set[int]:
+    """Give the slots whose tasks have shown life just before a moment and have not ended."""
+    bodies = read(lines, {})
+    return {body.slot for body in bodies if not body.ended and at - body.last < _SILENT_S}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import psycopg
 import redis
 
-from tests.chaos import kin, tables
+from tests.chaos import journal, kin, tables
 from tests.chaos.evidence import Happening
 from tests.chaos.kin import Ident
 from tests.chaos.parts import Part
@@ -83,12 +83,22 @@ class Storm:
         return self._signal(_chosen(self._world.apis, it), signal.SIGKILL)
 
     def _kill_slot(self, it: Disturbance) -> tuple[str, int, int] | None:
-        part = _chosen(self._world.workers, it)
-        slots = kin.slots_of(part.who.pid) if part is not None and part.who is not None else []
-        if part is None or part.who is None or not slots:
+        slots = [
+            (part, slot)
+            for part in self._world.workers
+            if part.who is not None
+            for slot in kin.slots_of(part.who.pid)
+        ]
+        with self._world.journal.open() as lines:
+            busy = journal.busy_slots(lines, time.time())
+        # one that runs a task, if any does
+        chosen = [(part, slot) for part, slot in slots if slot.pid in busy] or slots
+        if not chosen:
             return None
-        slot = slots[it.target % len(slots)]
-        return (part.name, part.who.pid, slot.pid) if kin.send(slot, signal.SIGKILL) else None
+        part, slot = chosen[it.target % len(chosen)]
+        if part.who is None or not kin.send(slot, signal.SIGKILL):
+            return None
+        return part.name, part.who.pid, slot.pid
 
     def _stop_worker(self, it: Disturbance) -> tuple[str, int, int] | None:
         part = _chosen(self._world.workers, it)

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from tests.chaos.evidence import Event, Execution, Sample, Task
+from tests.chaos.evidence import Event, Execution, Lease, Sample, Task
 
 _EXECUTIONS = SQL("SELECT id, coalesce(idempotency_key, ''), workflow_name, status FROM {}")
 _TASKS = SQL(
@@ -19,10 +19,10 @@ _EVENTS = SQL(
     "SELECT execution_id, sequence_num, event_type, task_id, extract(epoch FROM created_at),"
     " event_data FROM {}"
 )
-_HELD = SQL(
-    "SELECT worker, count(*) AS held FROM {} WHERE status = 'Running'"
-    " AND sub_status IS DISTINCT FROM 'Deferred' AND lease_until > statement_timestamp()"
-    " GROUP BY worker"
+_LEASES = SQL(
+    "SELECT extract(epoch FROM statement_timestamp()), execution_id, task_id, worker,"
+    " extract(epoch FROM lease_until), coalesce(sub_status, '') = 'Deferred' FROM {}"
+    " WHERE status = 'Running' AND lease_until IS NOT NULL"
 )
 _OPEN = SQL(
     "SELECT count(*) AS open FROM {} WHERE status NOT IN ('Completed','Failed','Cancelled')"
@@ -59,17 +59,16 @@ def read(
 
 
 def sample(connection: "Connection[Any]", tenants: Sequence[str]) -> Sample:
-    """See how many slots are held, by all tenants' tables at one moment."""
-    parts = SQL(" UNION ALL ").join(
-        _HELD.format(Identifier(tenant, "task_executions")) for tenant in tenants
+    """See which leases there are, in all tenants' tables at one moment."""
+    query = SQL(" UNION ALL ").join(
+        _LEASES.format(Identifier(tenant, "task_executions")) for tenant in tenants
     )
-    query = SQL(
-        "SELECT extract(epoch FROM statement_timestamp()), worker, sum(held) FROM ({}) held"
-        " GROUP BY worker"
-    ).format(parts)
     rows = connection.execute(query).fetchall()
-    held = {int(worker.rpartition("-")[2]): int(count) for _, worker, count in rows}
-    return Sample(float(rows[0][0]) if rows else 0.0, held)
+    leases = [
+        Lease(str(id_), task_id, int(worker.rpartition("-")[2]), float(until), deferred)
+        for _, id_, task_id, worker, until, deferred in rows
+    ]
+    return Sample(float(rows[0][0]) if rows else 0.0, leases)
 
 
 def open_executions(connection: "Connection[Any]", tenants: Sequence[str]) -> int:
