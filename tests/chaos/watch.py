@@ -13,7 +13,7 @@ from tests.chaos.world import World
 
 _SAMPLE_EVERY_S = 0.4
 _PROBE_EVERY_S = 0.25
-_PROBE_PATIENCE_S = 2.0
+_PROBE_PATIENCE_S = 5.0
 
 
 class Watch:
