@@ -8,7 +8,14 @@ from tests.chaos.evidence import Claim, Evidence, Happening, claim_of
 from tests.chaos.limits import LEASE_S, OUTLIVES_S, SLACK_S
 
 DATABASE = {"terminate_connections", "restart_postgres_fast", "restart_postgres_immediate"}
-OF_A_WORKER = {"kill_worker", "kill_slot", "stop_worker", "strike", "ended_by_itself"}
+OF_A_WORKER = {
+    "kill_worker",
+    "kill_slot",
+    "stop_worker",
+    "stop_slot_as_it_starts",
+    "strike",
+    "ended_by_itself",
+}
 _RECONNECT_S = 5.0
 # a task that is given up for good ends as failed
 _LOST = {"task_reset", "task_failed"}

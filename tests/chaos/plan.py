@@ -11,6 +11,7 @@ KINDS = (
     "kill_scheduler",
     "kill_api",
     "stop_worker",
+    "stop_slot_as_it_starts",
     "stop_scheduler",
     "stop_api",
     "flush_broker",
@@ -74,6 +75,7 @@ def short_storm(random: Random, seconds: float) -> list[Disturbance]:
 def _one(random: Random, at_s: float, kind: str) -> Disturbance:
     lasting = {
         "stop_worker": (LEASE_S + 1, 2 * LEASE_S),
+        "stop_slot_as_it_starts": (LEASE_S + 1, 2 * LEASE_S),
         "stop_scheduler": _SHORT_STOP_S,
         "stop_api": _SHORT_STOP_S,
         "hang_broker": (HANG_S, HANG_S),

@@ -1,8 +1,8 @@
 """One run of the chaos test, from an empty folder to its evidence."""
 
 import json
+import signal
 import time
-from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
@@ -165,13 +165,12 @@ class Run:
         for death in self._world.deaths:
             if death.pid in planned:
                 continue
-            kind = "strike" if death.code == -9 else "ended_by_itself"
+            kind = "strike" if death.code == -signal.SIGKILL else "ended_by_itself"
+            if death.code != -signal.SIGKILL:
+                _say(f"{death.part} ended by itself, exit code {death.code}")
             happenings.append(
                 Happening(kind, death.at, death.at, worker=death.pid, part=death.part)
             )
-        by_itself = [it.part for it in happenings if it.kind == "ended_by_itself"]
-        if by_itself:
-            _say(f"parts that ended by themselves: {dict(Counter(by_itself))}")
         return happenings
 
     def _write_down(self, evidence: Evidence) -> None:

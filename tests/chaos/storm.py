@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import psycopg
 import redis
 
+from cloacina.processes import watch
 from tests.chaos import journal, kin, tables
 from tests.chaos.evidence import Happening
 from tests.chaos.kin import Ident
@@ -22,6 +23,7 @@ _TERMINATE = """
      WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename <> current_user
 """
 _LOOK_FOR_HINTS_S = 0.01
+_LOOK_FOR_STARTS_S = 3.0
 
 
 class Storm:
@@ -108,6 +110,23 @@ class Storm:
         stopped = [part.who, *kin.slots_of(part.who.pid)]
         return self._stop(part, stopped, it.seconds)
 
+    def _stop_slot_as_it_starts(self, it: Disturbance) -> tuple[str, int, int] | None:
+        """Stop a slot that has claimed a task, and has not begun to run it."""
+        slots = [
+            (part, slot, kin.children_of(slot.pid))
+            for part in self._world.workers
+            if part.who is not None
+            for slot in kin.slots_of(part.who.pid)
+        ]
+        until = time.monotonic() + _LOOK_FOR_STARTS_S
+        while time.monotonic() < until:
+            for part, slot, before in slots:
+                # a process for the task is being made: what is stopped now goes on from there
+                if kin.children_of(slot.pid) - before and kin.send(slot, signal.SIGSTOP):
+                    self._later(it.seconds, lambda slot=slot: _continue([slot]))
+                    return part.name, part.who.pid if part.who else 0, slot.pid
+        return None
+
     def _stop_scheduler(self, it: Disturbance) -> tuple[str, int, int] | None:
         part = _chosen(self._world.schedulers, it)
         return self._stop(part, [part.who], it.seconds) if part and part.who else None
@@ -141,8 +160,11 @@ class Storm:
 
     def _hang_broker(self, it: Disturbance) -> tuple[str, int, int] | None:
         who = self._world.server_process(self._world.valkey)
-        if who is None or not kin.send(who, signal.SIGSTOP):
+        if who is None:
             return None
+        # should we be killed meanwhile, it could not end while it is stopped
+        watch(who.pid, signal.SIGCONT)
+        kin.send(who, signal.SIGSTOP)
         self._later(it.seconds, lambda: _continue([who]))
         return "broker", 0, 0
 

@@ -14,6 +14,7 @@ from cli.server_parts import API, PREPARE, SCHEDULER, WORKER
 from cloacina.embedded import EmbeddedPostgres, EmbeddedValkey, ports
 from cloacina.embedded.postgres import SERVICE
 from cloacina.embedded.server import EmbeddedServer
+from cloacina.processes import wait_until
 from cloacina.settings import ENV_PREFIX, Settings
 from tests.chaos import kin
 from tests.chaos.kin import Ident
@@ -23,6 +24,8 @@ APIS, SCHEDULERS, WORKERS = 2, 2, 3
 SLOTS = 2
 STOP_S = 60.0
 _HOST = "127.0.0.1"
+# what ends with a server may look for its end now and then only
+_LAST_BREATH_S = 5.0
 
 
 class World:
@@ -163,7 +166,8 @@ class World:
         for part in self.parts:
             if part.who is not None:
                 # one that was stopped could not do as it is told
-                kin.send(part.who, signal.SIGCONT)
+                for who in (part.who, *kin.slots_of(part.who.pid)):
+                    kin.send(who, signal.SIGCONT)
                 kin.send(part.who, signal.SIGTERM)
         late = []
         until = time.monotonic() + STOP_S
@@ -190,9 +194,14 @@ class World:
 
     def leftovers(self) -> list[int]:
         """Give the processes that are there after all was stopped."""
-        kin.bury_orphans(set())
-        mine = [seen.who.pid for seen in kin.below(os.getpid())]
-        return sorted({*mine, *kin.marked(self.marker)} - {os.getpid()})
+
+        def found() -> list[int]:
+            kin.bury_orphans(set())
+            mine = [seen.who.pid for seen in kin.below(os.getpid())]
+            return sorted({*mine, *kin.marked(self.marker)} - {os.getpid()})
+
+        wait_until(lambda: not found(), _LAST_BREATH_S, 0.1)
+        return found()
 
 
 def _tend_server(server: EmbeddedServer) -> None:
