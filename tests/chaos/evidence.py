@@ -117,10 +117,17 @@ class Lease:
 
 @dataclass(frozen=True)
 class Sample:
-    """The leases of all Running tasks at one moment, the ended ones too."""
+    """What the database showed at one moment.
+
+    Parameters:
+        at: when.
+        leases: of all Running tasks, the ended ones too.
+        blocked: sessions that had waited for a lock for more than a second.
+    """
 
     at: float
     leases: Sequence[Lease]
+    blocked: int = 0
 
     def held(self) -> Counter[int]:
         """Count the slots that are held by live leases, by worker."""

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from statistics import median
 
 from tests.chaos.checks_bodies import DATABASE
@@ -38,6 +39,25 @@ def recoveries(evidence: Evidence) -> dict[str, list[float]]:
 def line(kind: str, seconds: list[float]) -> str:
     """Write the figures of a kind."""
     return f"{kind:28} {len(seconds):3} {median(seconds):8.1f} {max(seconds):8.1f}"
+
+
+def longest_stall(evidence: Evidence) -> float:
+    """Give the longest time in which no task at all was started although one was ready.
+
+    The time after a task's first readiness counts only: what waits for a retry is not ready.
+    """
+    waits = [
+        (ready, min(starts))
+        for events in evidence.events_of_task.values()
+        for ready in [event.at for event in events if event.kind == "task_marked_ready"][:1]
+        if (starts := [event.at for event in events if event.kind == "task_started"])
+    ]
+    all_starts = sorted(event.at for event in evidence.events if event.kind == "task_started")
+    longest = 0.0
+    for before, start in pairwise(all_starts):
+        ready = min((ready for ready, first in waits if first >= start), default=start)
+        longest = max(longest, start - max(before, ready))
+    return longest
 
 
 def _until_lost_tasks_run(evidence: Evidence, happening: Happening) -> Iterator[float]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tests.chaos.checks_ends import Violation, was_given_up
 from tests.chaos.evidence import Evidence
-from tests.chaos.recovery import line, recoveries
+from tests.chaos.recovery import line, longest_stall, recoveries
 
 _MOST_SHOWN = 12
 
@@ -26,7 +26,14 @@ def figures(evidence: Evidence) -> list[str]:
     lines += [f"  {kind:28} {n:3}" for kind, n in sorted(done.items())]
     lines.append(f"seconds to recover:           {'n':>3} {'p50':>8} {'max':>8}")
     lines += [f"  {line(kind, found)}" for kind, found in sorted(recoveries(evidence).items())]
-    lines.append(f"samples of slots held: {len(evidence.samples)}")
+    blocked = [sample.blocked for sample in evidence.samples if sample.blocked]
+    lines.append(
+        f"looks at the database: {len(evidence.samples)}; sessions that waited for a lock for more"
+        f" than 1 s: in {len(blocked)} of them, {max(blocked, default=0)} at most"
+    )
+    lines.append(
+        f"longest time without a start while a task was ready: {longest_stall(evidence):.1f} s"
+    )
     return lines
 
 

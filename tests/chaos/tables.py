@@ -24,6 +24,10 @@ _LEASES = SQL(
     " extract(epoch FROM lease_until), coalesce(sub_status, '') = 'Deferred' FROM {}"
     " WHERE status = 'Running' AND lease_until IS NOT NULL"
 )
+_BLOCKED = SQL(
+    "SELECT extract(epoch FROM now()), count(*) FILTER (WHERE wait_event_type = 'Lock'"
+    " AND state = 'active' AND query_start < now() - interval '1 second') FROM pg_stat_activity"
+)
 _OPEN = SQL(
     "SELECT count(*) AS open FROM {} WHERE status NOT IN ('Completed','Failed','Cancelled')"
 )
@@ -68,7 +72,8 @@ def sample(connection: "Connection[Any]", tenants: Sequence[str]) -> Sample:
         Lease(str(id_), task_id, int(worker.rpartition("-")[2]), float(until), deferred)
         for _, id_, task_id, worker, until, deferred in rows
     ]
-    return Sample(float(rows[0][0]) if rows else 0.0, leases)
+    at, blocked = connection.execute(_BLOCKED).fetchall()[0]
+    return Sample(float(rows[0][0] if rows else at), leases, blocked)
 
 
 def open_executions(connection: "Connection[Any]", tenants: Sequence[str]) -> int:

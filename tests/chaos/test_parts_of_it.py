@@ -12,9 +12,9 @@ import pytest
 
 from tests.chaos import journal, kin, mix, plan
 from tests.chaos.checks import violations
-from tests.chaos.evidence import Happening, Probe
+from tests.chaos.evidence import Event, Happening, Probe
 from tests.chaos.limits import LEASE_S
-from tests.chaos.recovery import recoveries
+from tests.chaos.recovery import longest_stall, recoveries
 from tests.chaos.report import figures, verdict
 from tests.chaos.story import AGAIN_AT, BEGAN, sound, with_task
 from tests.chaos.workflows import witness
@@ -64,6 +64,13 @@ def test_the_journal_tells_whole_bodies_from_those_that_were_killed() -> None:
 
 def test_recovery_is_counted_until_the_lost_tasks_run_again() -> None:
     assert recoveries(sound())["kill_worker"] == [AGAIN_AT - (BEGAN + 4)]
+
+
+def test_a_stall_lasts_from_a_tasks_readiness_or_the_start_before_it() -> None:
+    story = sound()
+    waits = Event("other-1", 1, "task_marked_ready", "late", AGAIN_AT + 100)
+    starts = Event("other-1", 2, "task_started", "late", AGAIN_AT + 300, {"worker": "host-1"})
+    assert longest_stall(replace(story, events=[*story.events, waits, starts])) == 200
 
 
 def test_the_database_is_back_when_the_api_is_ready_again() -> None:
