@@ -76,7 +76,8 @@ class Storm:
             print(f"  {disturbance.at_s:6.1f} s  {disturbance.kind} {part}", flush=True)
 
     def _kill_worker(self, it: Disturbance) -> tuple[str, int, int] | None:
-        return self._signal(_chosen(self._world.workers, it), signal.SIGKILL)
+        part, _ = self._busy_slot(it)
+        return self._signal(part, signal.SIGKILL)
 
     def _kill_scheduler(self, it: Disturbance) -> tuple[str, int, int] | None:
         return self._signal(_chosen(self._world.schedulers, it), signal.SIGKILL)
@@ -85,6 +86,13 @@ class Storm:
         return self._signal(_chosen(self._world.apis, it), signal.SIGKILL)
 
     def _kill_slot(self, it: Disturbance) -> tuple[str, int, int] | None:
+        part, slot = self._busy_slot(it)
+        if part is None or part.who is None or slot is None or not kin.send(slot, signal.SIGKILL):
+            return None
+        return part.name, part.who.pid, slot.pid
+
+    def _busy_slot(self, it: Disturbance) -> tuple[Part | None, Ident | None]:
+        """Choose a slot that runs a task, or whichever when none does."""
         slots = [
             (part, slot)
             for part in self._world.workers
@@ -93,14 +101,8 @@ class Storm:
         ]
         with self._world.journal.open() as lines:
             busy = journal.busy_slots(lines, time.time())
-        # one that runs a task, if any does
         chosen = [(part, slot) for part, slot in slots if slot.pid in busy] or slots
-        if not chosen:
-            return None
-        part, slot = chosen[it.target % len(chosen)]
-        if part.who is None or not kin.send(slot, signal.SIGKILL):
-            return None
-        return part.name, part.who.pid, slot.pid
+        return chosen[it.target % len(chosen)] if chosen else (None, None)
 
     def _stop_worker(self, it: Disturbance) -> tuple[str, int, int] | None:
         part = _chosen(self._world.workers, it)
