@@ -17,16 +17,16 @@ def recoveries(evidence: Evidence) -> dict[str, list[float]]:
     """Give the seconds to recover, by the kind of disturbance.
 
     After the death of a worker or a slot, until the tasks that it lost run again; after trouble
-    with the broker, until the tasks that waited then have been started; after the death of an API
-    or trouble with the database, until the API answers that it is ready. What showed no effect
-    counts not at all.
+    with the broker, until each tenant whose tasks waited then has one started again; after the
+    death of an API or trouble with the database, until the API answers that it is ready. What
+    showed no effect counts not at all.
     """
     found: dict[str, list[float]] = defaultdict(list)
     for happening in evidence.happenings:
         if happening.kind in _OF_A_WORKER:
             seconds = list(_until_lost_tasks_run(evidence, happening))
         elif happening.kind in _OF_THE_BROKER:
-            seconds = list(_until_waiting_tasks_run(evidence, happening))
+            seconds = list(_until_waiting_tenants_go_on(evidence, happening))
         elif happening.kind in DATABASE or happening.kind in {"kill_api", "stop_api"}:
             seconds = [until_ready(evidence, happening)]
         else:
@@ -79,14 +79,21 @@ def _ran_in(evidence: Evidence, task: tuple[str, str], slot: int) -> bool:
     return any(body.slot == slot for body in evidence.bodies_of_task.get(task, []))
 
 
-def _until_waiting_tasks_run(evidence: Evidence, happening: Happening) -> Iterator[float]:
-    for events in evidence.events_of_task.values():
-        ready = next((event.at for event in events if event.kind == "task_marked_ready"), None)
-        started = next((event.at for event in events if event.kind == "task_started"), None)
-        if ready is None or started is None:
-            continue
-        if ready <= happening.begin < started:
-            yield started - happening.begin
+def _until_waiting_tenants_go_on(evidence: Evidence, happening: Happening) -> Iterator[float]:
+    tenant_of = {execution.id: execution.tenant for execution in evidence.executions}
+    waiting: set[str] = set()
+    first_start: dict[str, float] = {}
+    for (execution_id, _), events in evidence.events_of_task.items():
+        tenant = tenant_of.get(execution_id, "")
+        ready = min((it.at for it in events if it.kind == "task_marked_ready"), default=None)
+        starts = [it.at for it in events if it.kind == "task_started"]
+        if ready is not None and ready <= happening.begin < min(starts, default=ready):
+            waiting.add(tenant)
+        for at in starts:
+            if at > happening.begin:
+                first_start[tenant] = min(at, first_start.get(tenant, at))
+    for tenant in waiting:
+        yield first_start[tenant] - happening.begin
 
 
 def until_ready(evidence: Evidence, happening: Happening) -> float:

@@ -16,7 +16,7 @@ from tests.chaos.evidence import Event, Happening, Probe
 from tests.chaos.limits import LEASE_S
 from tests.chaos.recovery import longest_stall, recoveries
 from tests.chaos.report import figures, verdict
-from tests.chaos.story import AGAIN_AT, BEGAN, sound, with_task
+from tests.chaos.story import AGAIN_AT, BEGAN, CHAIN, sound, with_task
 from tests.chaos.workflows import witness
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -64,6 +64,18 @@ def test_the_journal_tells_whole_bodies_from_those_that_were_killed() -> None:
 
 def test_recovery_is_counted_until_the_lost_tasks_run_again() -> None:
     assert recoveries(sound())["kill_worker"] == [AGAIN_AT - (BEGAN + 4)]
+
+
+def test_the_broker_is_back_when_each_tenant_whose_tasks_waited_goes_on() -> None:
+    flushed = Happening("flush_broker", BEGAN + 50, BEGAN + 50, part="broker")
+    story = sound()
+    waits = Event(CHAIN, 8, "task_marked_ready", "step_2", BEGAN + 40)
+    starts = Event(CHAIN, 9, "task_started", "step_2", BEGAN + 57, {"worker": "host-11"})
+    calm = replace(story, happenings=[flushed])
+    assert recoveries(calm) == {}
+    assert recoveries(replace(calm, events=[*story.events[:7], waits, starts])) == {
+        "flush_broker": [7]
+    }
 
 
 def test_a_stall_lasts_from_a_tasks_readiness_or_the_start_before_it() -> None:
