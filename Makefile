@@ -5,13 +5,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench format wheel clean
+# another storm: make chaos SEED=7 STORM_S=600
+STORM_S ?= 180
+
+.PHONY: demo test chaos bench check format wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
+
+chaos: $(VENV)/installed-dev
+	$(BIN)/python -m tests.chaos --seconds $(STORM_S) $(if $(SEED),--seed $(SEED))
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from tests.cloacina.sandbox.codes import Output, finding, result, start, write_c
 
 WAITS = """
 import os
+import time
 @cloaca.task()
 def it(context, handle):
     print("before")
@@ -49,7 +50,7 @@ def test_another_process_of_the_worker_goes_on_with_a_task_that_waits(
     sandbox.rest()
 
     moved = Attempt.attach(json.loads(json.dumps(state)), fds, output)
-    moved.extend(30)
+    moved.extend(time.monotonic() + 30)
     file.touch()
     assert moved.wait(20) == Resumable()
     moved.resume()

@@ -38,7 +38,7 @@ def it(context):
 
 # a main process with a host, and a slot that is forked from it, as a worker's are
 WORKER = """
-import json, os, pathlib, signal, sys
+import json, os, pathlib, signal, sys, time
 from uuid import UUID
 from cloacina.sandbox import Code, Host, Sandbox
 root, path, pids, lease_s = sys.argv[1:]
