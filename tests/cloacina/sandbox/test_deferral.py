@@ -1,6 +1,7 @@
 """Tasks that wait without their slot, also when another process goes on with them."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
