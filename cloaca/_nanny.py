@@ -43,6 +43,9 @@ IDLE = b"idle"
 
 END_WITHIN_S = 5.0
 TIDY_WITHIN_S = 2.0
+HELD_S = 300.0
+"""Seconds that a slot may hold a child without running anything in it."""
+
 READY_WITHIN_S = 5.0
 """Seconds until a child that was given back must wait for the next to borrow it."""
 
@@ -184,6 +187,8 @@ class Nanny:
             self._deadline = float(rest)
         elif word == "tidy":
             clean = self._tidy()
+            # nothing of the tenant's runs now: whoever holds the child may keep it for a while
+            self._deadline = time.monotonic() + HELD_S
             self._tell(f"tidy {'yes' if clean else 'no'}")
             if not clean:
                 self._end("dirty")

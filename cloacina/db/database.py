@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from cloacina.db.sql_file import make_statement
-from cloacina.db.units import AWAY_STATES, DRIVER_ERRORS, Call, PostgresUnit, SqliteUnit, Unit
+from cloacina.db.units import ACT_AS, AWAY_STATES, DRIVER_ERRORS, Call, PostgresUnit, SqliteUnit, Unit
 from cloacina.errors import ConfigurationError, DatabaseUnavailable
 
 CONNECT_TIMEOUT_S = 5
@@ -47,7 +47,7 @@ _ACT_AS = (
 )
 _BEGIN_AS = text(_ACT_AS)
 _UNIT_AS = make_statement(
-    "act_as",
+    ACT_AS,
     f"{_ACT_AS}, set_config('idle_in_transaction_session_timeout', :idle_timeout, true) AS idle",
     "SELECT 1 AS done",
 )
@@ -220,8 +220,12 @@ TIMEOUTS = {
 
 
 def _scope_values(role: str, schema: str) -> dict[str, str]:
-    quoted = '"' + schema.replace('"', '""') + '"'
-    return {"role": role, "path": quoted, **TIMEOUTS}
+    return {"role": role, "path": search_path(schema), **TIMEOUTS}
+
+
+def search_path(schema: str) -> str:
+    """Quote a schema's name as a search_path."""
+    return '"' + schema.replace('"', '""') + '"'
 
 
 def as_tenant(scope: TenantScope) -> Call:

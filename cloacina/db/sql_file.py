@@ -54,12 +54,14 @@ class Statement:
         postgresql: with parameters as `$1`, in UTF-8.
         parameters: their names, in order.
         sqlite: with parameters as `:name`.
+        is_command: begins or ends a transaction; there is nothing to plan about it.
     """
 
     name: str
     postgresql: bytes
     parameters: tuple[str, ...]
     sqlite: str
+    is_command: bool = False
 
 
 def make_statement(name: str, postgresql: str, sqlite: str) -> Statement:

@@ -20,9 +20,12 @@ from psycopg.pq import ConnStatus, PipelineStatus
 from sqlalchemy import Pool, exc
 
 from cloacina.db.clock import SQLITE_WRITTEN
-from cloacina.db.pipeline import Call, Row, exchange
-from cloacina.db.sql_file import make_statement
+from cloacina.db.pipeline import Call, Prepared, Row, exchange
+from cloacina.db.sql_file import Statement
 from cloacina.errors import DatabaseUnavailable
+
+ACT_AS = "act_as"
+"""The name of the statement that says as whom a unit goes on."""
 
 DRIVER_ERRORS = (psycopg.Error, sqlite3.Error)
 
@@ -36,6 +39,9 @@ class Unit(Protocol):
     opened: Sequence[Row]
     """What the statement gave that the transaction began with, once something was asked."""
 
+    scope: str
+    """The search_path in force."""
+
     def ask(self, *calls: Call) -> list[list[Row]]:
         """Run statements and give each one's rows."""
 
@@ -43,8 +49,8 @@ class Unit(Protocol):
         """Run statements, commit, and give each statement's rows."""
 
 
-BEGIN = make_statement("begin", "BEGIN", "BEGIN IMMEDIATE")
-COMMIT = make_statement("commit", "COMMIT", "COMMIT")
+BEGIN = Statement("begin", b"BEGIN", (), "BEGIN IMMEDIATE", is_command=True)
+COMMIT = Statement("commit", b"COMMIT", (), "COMMIT", is_command=True)
 
 
 class PostgresUnit:
@@ -57,6 +63,7 @@ class PostgresUnit:
 
     def __init__(self, pool: Pool, opening: Call) -> None:
         self.opened: Sequence[Row] = ()
+        self.scope = ""
         self._pool = pool
         self._opening = opening
         self._connection: Any = None
@@ -104,8 +111,14 @@ class PostgresUnit:
 
     def _exchange(self, calls: Sequence[Call]) -> list[list[Row]]:
         connection = self._connection.dbapi_connection
+        prepared = self._connection.info.setdefault("prepared", Prepared())
+        scopes = []
+        for call in calls:
+            scopes.append(self.scope)
+            if call.statement.name == ACT_AS:
+                self.scope = call.parameters["path"]
         try:
-            return exchange(connection, calls)
+            return exchange(connection, prepared, scopes, calls)
         except psycopg.Error as error:
             if not _is_away(error, connection):
                 raise
@@ -140,6 +153,7 @@ class SqliteUnit:
 
     def __init__(self, connection: Any, opening: Call) -> None:
         self.opened: Sequence[Row] = ()
+        self.scope = ""
         self._connection = connection
         self._opening = opening
         self._open = False

@@ -71,10 +71,6 @@ class Attempts:
         self._graphs = graphs
         self._drain = drain
 
-    def rest(self) -> None:
-        """Let others of the worker have the child that this slot holds."""
-        self._sandbox.rest()
-
     def run(self, tenant: Tenant, claim: Claim) -> tuple[Outcome | None, LogSink]:
         """Run a task.
 

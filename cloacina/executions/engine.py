@@ -82,14 +82,11 @@ class Engine:
         ends = time.monotonic() + SLICE_S
         tenant, claim = self._begin(tenant_id, execution_id)
         count = 0
-        try:
-            while claim is not None:
-                count += 1
-                outcome, sink = self._attempts.run(tenant, claim)
-                goes_on = time.monotonic() < ends and not self._drain.has_begun()
-                claim = self._go_on(tenant, claim, outcome, sink, goes_on=goes_on)
-        finally:
-            self._attempts.rest()
+        while claim is not None:
+            count += 1
+            outcome, sink = self._attempts.run(tenant, claim)
+            goes_on = time.monotonic() < ends and not self._drain.has_begun()
+            claim = self._go_on(tenant, claim, outcome, sink, goes_on=goes_on)
         return count
 
     def resume(self, taken: Taken) -> None:

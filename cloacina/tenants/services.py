@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from cloacina.db import AS_PLATFORM, Call, SqlFile, Unit, after
 from cloacina.db import Row as NamedRow
-from cloacina.db.database import TIMEOUTS
+from cloacina.db.database import TIMEOUTS, search_path
 from cloacina.fleet.services import GONE_S
 from cloacina.tenants.errors import TenantCreationFailed, TenantNotFound
 from cloacina.tenants.models import (
@@ -95,7 +95,9 @@ def entered(unit: Unit, tenant_id: UUID) -> tuple[Tenant, int]:
     if not unit.opened:
         raise TenantNotFound(str(tenant_id))
     (row,) = unit.opened
-    return _tenant(row), row.slots or 0
+    tenant = _tenant(row)
+    unit.scope = search_path(tenant.schema)
+    return tenant, row.slots or 0
 
 
 def find_call(name: str) -> Call:

@@ -5,7 +5,7 @@
 -- follows is refused, since the service has no rights on tenants' tables. `slots` are those of the
 -- live workers that serve it.
 SELECT set_config('role', role_name, true) AS role,
-    set_config('search_path', quote_ident(schema_name), true) AS path,
+    set_config('search_path', '"' || replace(schema_name, '"', '""') || '"', true) AS path,
     set_config('statement_timeout', :timeout, true) AS timeout,
     set_config('idle_in_transaction_session_timeout', :idle_timeout, true) AS idle,
     id, name, schema_name, role_name, status, description, created_at, schema_version,
