@@ -27,6 +27,7 @@ MOST_PREPARED = 1000
 """Statements that a connection keeps prepared, at about 15 kB each in the server."""
 
 _ACTIVE = pq.TransactionStatus.ACTIVE
+_ONE = (True,)
 _row_types: dict[bytes, Any] = {}
 _formats: dict[int, list[PyFormat]] = {}
 
@@ -94,10 +95,11 @@ def exchange(
     pgconn = connection.pgconn
     pgconn.enter_pipeline_mode()
     try:
+        transformer = Transformer(connection)
         wanted = [
             wanted
             for scope, call in zip(scopes, calls, strict=True)
-            for wanted in _send(connection, prepared, scope, call)
+            for wanted in _send(pgconn, transformer, prepared, scope, call)
         ]
         pgconn.pipeline_sync()
         results = connection.wait(_answers(pgconn, len(wanted)))
@@ -108,7 +110,6 @@ def exchange(
     prepared.settle(failed=bool(refused))
     if refused:
         raise error_from_result(refused[0], encoding="utf-8")
-    transformer = Transformer(connection)
     own = [result for result, is_wanted in zip(results, wanted, strict=True) if is_wanted]
     return [
         _rows(transformer, call.statement, result) for call, result in zip(calls, own, strict=True)
@@ -116,19 +117,21 @@ def exchange(
 
 
 def _send(
-    connection: psycopg.Connection[Any], prepared: Prepared, scope: str, call: Call
-) -> list[bool]:
+    pgconn: Any, transformer: Transformer, prepared: Prepared, scope: str, call: Call
+) -> Sequence[bool]:
     """Send a statement, preparing it first; gives for each result whether it is the statement's."""
-    pgconn, statement = connection.pgconn, call.statement
+    statement = call.statement
     if statement.is_command:
         pgconn.send_query_params(statement.postgresql, None)
-        return [True]
-    transformer = Transformer(connection)
+        return _ONE
     values = [call.parameters[name] for name in statement.parameters]
     formats = _formats.setdefault(len(values), [PyFormat.AUTO] * len(values))
     dumped = transformer.dump_sequence(values, formats)
     types = transformer.types
     name, is_new, gone = prepared.find((scope, statement.postgresql, types))
+    if name is not None and not is_new:
+        pgconn.send_query_prepared(name, dumped, transformer.formats)
+        return _ONE
     sent = []
     if gone is not None:
         pgconn.send_query_params(b"DEALLOCATE " + gone, None)
@@ -136,9 +139,8 @@ def _send(
     if name is None:
         pgconn.send_query_params(statement.postgresql, dumped, types, transformer.formats)
     else:
-        if is_new:
-            pgconn.send_prepare(name, statement.postgresql, types)
-            sent.append(False)
+        pgconn.send_prepare(name, statement.postgresql, types)
+        sent.append(False)
         pgconn.send_query_prepared(name, dumped, transformer.formats)
     return [*sent, True]
 

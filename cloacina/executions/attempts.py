@@ -2,7 +2,9 @@
 
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable
+from uuid import UUID
 
 from cloacina.dag.errors import ContextTooLarge
 from cloacina.db import DATABASE_ERRORS, Database, as_tenant
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 RENEW_S = 2.0
 """Seconds between two renewals of a claim while its task runs."""
+
+_MOST_CODES = 100
 
 LOOK_S = 0.25
 """Seconds between two looks at a task that runs: at its log, and at whether the worker stops."""
@@ -70,6 +74,7 @@ class Attempts:
         self._terms = terms
         self._graphs = graphs
         self._drain = drain
+        self._codes: OrderedDict[UUID, Code] = OrderedDict()
 
     def run(self, tenant: Tenant, claim: Claim) -> tuple[Outcome | None, LogSink]:
         """Run a task.
@@ -192,7 +197,12 @@ class Attempts:
 
     def _code(self, tenant: Tenant, claim: Claim, still_mine: Callable[[], bool]) -> Code:
         folder = self._cache.ensure(self._database, tenant, claim.package, still_mine)
-        return package_code(tenant, claim.package, folder)
+        code = self._codes.get(claim.package.id)
+        if code is None:
+            code = self._codes[claim.package.id] = package_code(tenant, claim.package, folder)
+            if len(self._codes) > _MOST_CODES:
+                self._codes.popitem(last=False)
+        return code
 
     def _lost(self, ref: ClaimRef, sink: LogSink) -> None:
         sink.close()

@@ -465,20 +465,21 @@ class _Finishing:
             if len(self._claim.graph.task(name).dependencies) > 1
         ]
         calls = [Call(SQL.lock_execution, which), self._outcome_call()]
-        calls.append(Call(SQL.open_dependencies, {**which, "task_ids": joins}))
+        if joins:
+            calls.append(Call(SQL.open_dependencies, {**which, "task_ids": joins}))
         looks_elsewhere = self._claim_more and self._claim.open_tasks <= 1
         if looks_elsewhere:
             calls.append(Call(SQL.lock_ready, which))
         else:
             calls.append(Call(SQL.pick_ready if self._claim_more else SQL.is_any_ready, which))
-        execution, mine, counts, found = self._unit.ask(*calls)
+        execution, mine, *counts, found = self._unit.ask(*calls)
         if not execution or not mine:
             raise LostClaim
         self._outcome_row = mine[0]
         size = self._terms.max_context_bytes
         step = Transition(self._unit, execution[0], self._claim.graph, max_context_bytes=size)
         outputs = {} if self._output is None else {self._claim.task.id: self._output}
-        remaining = {row.task_id: row.open_dependencies for row in counts}
+        remaining = {row.task_id: row.open_dependencies for rows in counts for row in rows}
         records = Records(self._unit, step.id, size, remaining, outputs)
         row = found[0] if found else None
         if not self._claim_more:

@@ -43,6 +43,12 @@ SET status = 'Running', sub_status = 'Active', attempt = :attempt, claim_token =
     ready_at = NULL, open_dependencies = 0
 WHERE execution_id = :execution_id AND task_id = :task_id RETURNING id AS task_uuid
 
+-- name: show
+SELECT e.id, e.workflow_name, e.status, e.started_at, e.completed_at, e.trigger_origin,
+    p.package_name, e.workflow_version, COALESCE(e.final_context, e.input_context) AS context,
+    e.error, e.rerun_of
+FROM workflow_executions e JOIN packages p ON p.id = e.package_id WHERE e.id = :execution_id
+
 -- name: of_execution
 SELECT package_id, open_tasks FROM workflow_executions WHERE id = :execution_id
 

@@ -133,8 +133,10 @@ class Sandbox:
         self.rest()
 
     def _key(self, code: Code) -> str:
-        variables = json.dumps(self.variables, sort_keys=True).encode()
-        digest = hashlib.sha256(variables).hexdigest()[:16]
+        digest = ""
+        if self.variables:
+            variables = json.dumps(self.variables, sort_keys=True).encode()
+            digest = hashlib.sha256(variables).hexdigest()[:16]
         return f"{code.tenant_id}/{code.content_hash}/{digest}"
 
     def _reuse(self, key: str) -> Loan | None:
