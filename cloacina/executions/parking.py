@@ -167,6 +167,8 @@ class Lot(threading.Thread):
         self._ended.set()
         if self.is_alive():
             self.join()
+        self._inbox.close()
+        self.door.close()
 
     def __len__(self) -> int:
         """Give the number of tasks that wait."""

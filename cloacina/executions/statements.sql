@@ -257,8 +257,10 @@ SELECT id FROM workflow_executions WHERE id = :execution_id FOR NO KEY UPDATE
 SELECT id FROM workflow_executions WHERE id = :execution_id
 
 -- name: append_log
+-- The ages of all lines are taken from one moment: so their distances stay as they were.
 INSERT INTO task_logs (execution_id, task_id, attempt, stream, at, line)
-SELECT :execution_id, :task_id, :attempt, stream, {before:age}, line
+SELECT :execution_id, :task_id, :attempt, stream,
+    statement_timestamp() - make_interval(secs => age), line
 FROM unnest(:streams::text[], :ages::float8[], :lines::text[])
     WITH ORDINALITY AS l(stream, age, line, n)
 ORDER BY n
