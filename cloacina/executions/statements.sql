@@ -235,11 +235,12 @@ FROM workflow_executions WHERE id = :execution_id
 
 -- name: ended_tasks
 -- Tasks that Completed, or that their rules skipped; not those that a cancel or a time limit did.
+-- Of a skipped task that was itself taken over from an earlier run there is no event.
 SELECT task_id, status FROM task_executions t
-WHERE execution_id = :execution_id AND (status = 'Completed' OR status = 'Skipped' AND EXISTS (
+WHERE execution_id = :execution_id AND (status = 'Completed' OR status = 'Skipped' AND NOT EXISTS (
     SELECT 1 FROM execution_events e
     WHERE e.execution_id = t.execution_id AND e.task_id = t.task_id
-        AND e.event_type = 'task_skipped' AND e.event_data LIKE :by_rule))
+        AND e.event_type = 'task_skipped' AND e.event_data NOT LIKE :by_rule))
 
 -- name: forget_key
 -- An idempotency key is remembered for a day.
