@@ -5,7 +5,7 @@ from typing import Any
 from kombu.transport import redis
 
 
-class Channel(redis.Channel):  # type: ignore[misc]  # kombu has no types
+class Channel(redis.Channel):
     """A channel that puts nothing back when it closes.
 
     Kombu would return unacknowledged messages to the broker, and ends the whole worker when the
@@ -15,7 +15,7 @@ class Channel(redis.Channel):  # type: ignore[misc]  # kombu has no types
     do_restore = False
 
 
-class Transport(redis.Transport):  # type: ignore[misc]
+class Transport(redis.Transport):
     """Redis, with that channel."""
 
     Channel: Any = Channel

@@ -10,7 +10,7 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Protocol
@@ -83,7 +83,7 @@ class Database:
         self.engine = _create_engine(url, pool_size)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._pool = QueuePool(
-            partial(psycopg.connect, **_driver_arguments(self.engine)),
+            partial(_connect, _driver_arguments(self.engine)),
             pool_size=pool_size,
             max_overflow=0,
             timeout=POOL_TIMEOUT_S,
@@ -234,7 +234,7 @@ def as_tenant(scope: TenantScope) -> Call:
 
 
 AS_PLATFORM = Call(_UNIT_AS, _scope_values("none", "public"))
-"""Has a unit act as the service, on the platform's tables; within a tenant's unit these come last."""
+"""Has a unit act as the service, on the platform's tables; in a tenant's unit these come last."""
 
 
 def sqlstate(error: BaseException) -> str:
@@ -306,6 +306,10 @@ def _driver_arguments(engine: sqlalchemy.Engine) -> dict[str, Any]:
     arguments = engine.dialect.create_connect_args(engine.url)[1]
     arguments.pop("context", None)
     return {**arguments, **_CONNECT_ARGUMENTS, "autocommit": True}
+
+
+def _connect(arguments: Mapping[str, Any]) -> Any:
+    return psycopg.connect(**arguments)
 
 
 def _keep_private(path: str | None) -> None:

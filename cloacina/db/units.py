@@ -226,7 +226,7 @@ def _as_it_is(value: Any) -> Any:
 @cache
 def _row_type(names: tuple[str, ...]) -> tuple[Any, tuple[Any, ...]]:
     """Make a row's type, and a reader for each column: SQLite has neither ids nor moments."""
-    return namedtuple("Row", names), tuple(map(_reader, names))  # noqa: PYI024  # its fields come with the rows
+    return namedtuple("Row", names), tuple(map(_reader, names))
 
 
 def _reader(name: str) -> Any:

@@ -108,7 +108,8 @@ class Attempts:
                 still_wanted=hold.still_mine,
             )
         except (ChildAbandoned, NotWanted):
-            return self._lost(ClaimRef.of(claim), sink), sink
+            self._lost(ClaimRef.of(claim), sink)
+            return None, sink
         except CANNOT_RUN as error:
             if isinstance(error, OSError):
                 log.error("tenant %s, task %s: %s", tenant.name, claim.id, error)
@@ -141,7 +142,7 @@ class Attempts:
         attempt.resume()
         return tenant, claim, self._watch(tenant, claim, attempt, sink, hold, taken.left_s), sink
 
-    def _watch(
+    def _watch(  # noqa: PLR0917  # what one attempt holds
         self,
         tenant: Tenant,
         claim: Claim,
@@ -162,14 +163,16 @@ class Attempts:
                     return GivenBack()
                 if not hold.keep(attempt):
                     attempt.kill()
-                    return self._lost(ClaimRef.of(claim), sink)
+                    self._lost(ClaimRef.of(claim), sink)
+                    return None
                 match attempt.wait(min(left_s, LOOK_S)):
                     case Answer(content):
                         size = self._settings.max_context_bytes
                         return of_answer(content, str(claim.input_context), size)
                     case Deferred():
                         left_s = deadline - time.monotonic()
-                        return self._park(tenant, claim, attempt, sink, left_s)
+                        self._park(tenant, claim, attempt, sink, left_s)
+                        return None
                     case Resumable():
                         raise ChildDied("the process that ran the code did not wait for anything")
                 sink.flush_if_due()

@@ -384,9 +384,7 @@ def set_deferred(unit: Unit, claim: Claim, terms: Terms, *, deferred: bool) -> N
     )
     if not execution or not mine:
         raise LostClaim
-    step = Transition(
-        unit, execution[0], claim.graph, max_context_bytes=terms.max_context_bytes
-    )
+    step = Transition(unit, execution[0], claim.graph, max_context_bytes=terms.max_context_bytes)
     step.event("task_deferred" if deferred else "task_resumed", claim.task.id)
     unit.commit(*step.calls())
 
@@ -418,7 +416,9 @@ def finish(
     Raises:
         LostClaim: the claim was given to somebody else; nothing is stored.
     """
-    return _Finishing(unit, graphs, terms, claim, outcome, claim_more=claim_more).run(tenant_id, also)
+    return _Finishing(unit, graphs, terms, claim, outcome, claim_more=claim_more).run(
+        tenant_id, also
+    )
 
 
 class _Finishing:
@@ -484,7 +484,13 @@ class _Finishing:
         row = found[0] if found else None
         if not self._claim_more:
             return step, records, None, None, bool(row and row.found)
-        return step, records, None if looks_elsewhere else row, row if looks_elsewhere else None, False
+        return (
+            step,
+            records,
+            None if looks_elsewhere else row,
+            row if looks_elsewhere else None,
+            False,
+        )
 
     def _outcome_call(self) -> Call:
         mine: dict[str, Any] = {"task_uuid": self._claim.id, "token": self._claim.token}

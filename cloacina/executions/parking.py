@@ -23,7 +23,7 @@ from cloacina.db import DATABASE_ERRORS, Database
 from cloacina.errors import DatabaseUnavailable
 from cloacina.executions import claims
 from cloacina.executions.attempt_log import AttemptLog
-from cloacina.executions.claims import ClaimRef, Failed, GivenBack, Outcome, Terms
+from cloacina.executions.claims import ClaimRef, GivenBack, Outcome, Terms
 from cloacina.executions.errors import LostClaim
 from cloacina.executions.graphs import GraphCache
 from cloacina.executions.log_sink import LogSink
@@ -167,6 +167,8 @@ class Lot(threading.Thread):
         self._ended.set()
         if self.is_alive():
             self.join()
+        self._inbox.close()
+        self.door.close()
 
     def __len__(self) -> int:
         """Give the number of tasks that wait."""
@@ -220,9 +222,7 @@ class Lot(threading.Thread):
             self._forget(entry)
             with suppress(OSError):
                 # a slot that is gone takes its task with it: the claim comes back
-                _hand_over(
-                    peer, entry.owner, entry.ref, entry.attempt, entry.sink, entry.left_s
-                )
+                _hand_over(peer, entry.owner, entry.ref, entry.attempt, entry.sink, entry.left_s)
 
     def _attend(self, entry: "_Entry") -> None:
         """Take what a waiting task's process says."""

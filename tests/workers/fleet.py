@@ -13,6 +13,7 @@ from uuid import UUID
 from cloacina.db import Database, as_tenant
 from cloacina.dispatch import Dispatcher
 from cloacina.executions import services as executions
+from cloacina.executions.graphs import GraphCache
 from cloacina.executions.services import Execution
 from cloacina.lifecycle import intake
 from cloacina.packages import services as packages
@@ -104,6 +105,7 @@ class Engineer:
         return intake.start_execution(
             self.database,
             self.dispatcher,
+            GraphCache(),
             self.tenant,
             name,
             context,
