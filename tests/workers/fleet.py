@@ -189,6 +189,26 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
+def slots_of(worker: int) -> set[int]:
+    """Give the slots of a worker: the processes that it forked, but not its sandbox host."""
+    return {pid for pid in descendants(worker) if parent_of(pid) == worker and not _is_host(pid)}
+
+
+def parent_of(pid: int) -> int:
+    """Give a process's parent; 0 where it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def _is_host(pid: int) -> bool:
+    try:
+        return b"_host.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def is_running(pid: int) -> bool:
     """Say whether a process is there and no zombie."""
     try:

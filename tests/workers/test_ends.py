@@ -20,7 +20,7 @@ from cloacina.fleet.models import WorkerRow
 from cloacina.lifecycle.tenants import create_tenant
 from cloacina.settings import Settings
 from cloacina.tenants import services as tenants
-from tests.workers.fleet import Engineer, Fleet, is_running, wait_for
+from tests.workers.fleet import Engineer, Fleet, is_running, slots_of, wait_for
 from tests.workers.modules import CHAIN, WAITS
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -30,10 +30,6 @@ def begun(folder: Path) -> list[int]:
     """Give the processes in which a task of the module WAITS has begun."""
     file = folder / "begun"
     return [int(pid) for pid in file.read_text().split()] if file.exists() else []
-
-
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def let_leases_end(engineer: Engineer) -> None:
@@ -55,16 +51,17 @@ def test_a_killed_slot_takes_its_task_with_it_and_another_runs_it(
     execution_id = engineer.start("waits", {"folder": str(tmp_path)})
     wait_for(lambda: begun(tmp_path))
     (child,) = begun(tmp_path)
-    slot = parent_of(child)
     worker = fleet.processes[0]
-    assert parent_of(slot) == worker.pid
+    slots = slots_of(worker.pid)
+    assert len(slots) == fleet.settings.concurrency
 
-    os.kill(slot, signal.SIGKILL)
+    for slot in slots:
+        os.kill(slot, signal.SIGKILL)
 
     wait_for(lambda: not is_running(child))
     let_leases_end(engineer)
     wait_for(lambda: len(begun(tmp_path)) == 2)
-    assert parent_of(begun(tmp_path)[1]) != slot
+    assert not slots & slots_of(worker.pid)
     (tmp_path / "go").touch()
     assert engineer.wait_for_end(execution_id).status == "Completed"
     assert engineer.events(execution_id).count("task_reset") == 1
@@ -76,7 +73,7 @@ def test_hints_of_any_form_leave_the_worker_at_work(
     fleet: Fleet, engineer: Engineer, broker: EmbeddedValkey, tmp_path: Path
 ) -> None:
     engineer.upload(tmp_path, "chain", CHAIN)
-    queue = dispatch.tenant_queue(engineer.tenant.name)
+    queue = dispatch.queue(dispatch.queue_name(engineer.tenant.name))
     own = str(engineer.tenant.id)
     with engineer.database.platform() as session:
         key = tenants.hint_key(session)
