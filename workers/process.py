@@ -137,7 +137,7 @@ def _open_slot(**_: object) -> None:
     assert main is not None  # noqa: S101  # the worker was opened before it forked
     main.enter_slot()
     _process.slot = Slot(
-        worker_settings(), WORKER_NAME, main.host, main.lot, main.drain, main.queues
+        worker_settings(), WORKER_NAME, main.host, main.lot, drain=main.drain, queues=main.queues
     )
 
 

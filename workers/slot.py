@@ -38,6 +38,7 @@ class Slot:
         worker: str,
         host: Host,
         lot: Lot,
+        *,
         drain: Drain,
         queues: ServedQueues,
     ) -> None:

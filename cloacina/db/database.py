@@ -22,8 +22,16 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
+from cloacina.db.pipeline import Call
 from cloacina.db.sql_file import make_statement
-from cloacina.db.units import ACT_AS, AWAY_STATES, DRIVER_ERRORS, Call, PostgresUnit, SqliteUnit, Unit
+from cloacina.db.units import (
+    ACT_AS,
+    AWAY_STATES,
+    DRIVER_ERRORS,
+    PostgresUnit,
+    SqliteUnit,
+    Unit,
+)
 from cloacina.errors import ConfigurationError, DatabaseUnavailable
 
 CONNECT_TIMEOUT_S = 5
@@ -31,7 +39,7 @@ POOL_TIMEOUT_S = 10
 POOL_RECYCLE_S = 1800
 STATEMENT_TIMEOUT_MS = 30_000
 UNIT_IDLE_TIMEOUT_MS = 4_000
-"""Milliseconds after which PostgreSQL takes the locks from a process that was stopped amid a unit."""
+"""Milliseconds after which PostgreSQL takes the locks of a process that was stopped in a unit."""
 SQLITE_BUSY_TIMEOUT_MS = 20_000
 
 _CONNECT_ARGUMENTS = {

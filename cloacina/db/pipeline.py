@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import generators, pq
+from psycopg.abc import Transformer as AnyTransformer
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.waiting import Ready, Wait
@@ -36,7 +37,7 @@ class Call(NamedTuple):
     """A statement with its parameters; parameters that it does not name are not looked at."""
 
     statement: Statement
-    parameters: Mapping[str, Any] = {}  # noqa: RUF012  # nobody writes to it
+    parameters: Mapping[str, Any] = {}
 
 
 class Prepared:
@@ -76,7 +77,10 @@ class Prepared:
 
 
 def exchange(
-    connection: psycopg.Connection[Any], prepared: Prepared, scopes: Sequence[str], calls: Sequence[Call]
+    connection: psycopg.Connection[Any],
+    prepared: Prepared,
+    scopes: Sequence[str],
+    calls: Sequence[Call],
 ) -> list[list[Row]]:
     """Run statements one after the other.
 
@@ -117,7 +121,7 @@ def exchange(
 
 
 def _send(
-    pgconn: Any, transformer: Transformer, prepared: Prepared, scope: str, call: Call
+    pgconn: Any, transformer: AnyTransformer, prepared: Prepared, scope: str, call: Call
 ) -> Sequence[bool]:
     """Send a statement, preparing it first; gives for each result whether it is the statement's."""
     statement = call.statement
@@ -145,7 +149,7 @@ def _send(
     return [*sent, True]
 
 
-def _answers(pgconn: Any, count: int) -> Generator[Wait, Ready, list[Any]]:
+def _answers(pgconn: Any, count: int) -> Generator[Wait, Ready | int, list[Any]]:
     """Write what is to be written, and read one result for each thing that was sent."""
     while pgconn.flush():
         ready = yield Wait.RW
@@ -162,12 +166,17 @@ def _answers(pgconn: Any, count: int) -> Generator[Wait, Ready, list[Any]]:
     return results
 
 
-def _rows(transformer: Transformer, statement: Statement, result: Any) -> list[Row]:
+def _rows(transformer: AnyTransformer, statement: Statement, result: Any) -> list[Row]:
     if result.status != pq.ExecStatus.TUPLES_OK:
         return []
     transformer.set_pgresult(result)
     row_type = _row_types.get(statement.postgresql)
     if row_type is None:
-        names = [result.fname(column).decode() for column in range(result.nfields)]
-        row_type = _row_types[statement.postgresql] = namedtuple("Row", names)._make  # noqa: PYI024
+        row_type = _row_types[statement.postgresql] = _row_type(result)
     return transformer.load_rows(0, result.ntuples, row_type)
+
+
+def _row_type(result: Any) -> Any:
+    names = [result.fname(column).decode() for column in range(result.nfields)]
+    made: Any = namedtuple("Row", names)  # type: ignore[misc]  # its fields come with the result
+    return made._make

@@ -229,8 +229,13 @@ def _row_type(names: tuple[str, ...]) -> tuple[Any, tuple[Any, ...]]:
     return namedtuple("Row", names), tuple(map(_reader, names))
 
 
+_IDS = frozenset(
+    {"id", "claim_token", "execution_id", "package_id", "rerun_of", "task_uuid", "tenant_uuid"}
+)
+
+
 def _reader(name: str) -> Any:
-    if name in ("id", "claim_token", "execution_id", "package_id", "rerun_of", "task_uuid", "tenant_uuid"):
+    if name in _IDS:
         return _uuid
     if name in ("active", "paused"):
         return bool

@@ -29,7 +29,7 @@ PATIENCE_S = 300.0
 """Seconds in which an outcome is stored once the database is back; its token decides if it may."""
 
 SLICE_S = 0.05
-"""Seconds that a slot goes on with one tenant before it lets the others have a turn, if they want."""
+"""Seconds that a slot goes on with one tenant before it looks whether others wait for a turn."""
 
 LONGEST_SLICE_S = 1.0
 """Seconds after which it looks anew for what to do, even where nobody else waits."""

@@ -1,7 +1,6 @@
 """The queues that a worker serves, as its main process writes them down and its slots read them."""
 
 import json
-import os
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -28,7 +27,7 @@ class ServedQueues:
     def names(self) -> Sequence[str]:
         """Give the queues' names; none before they were written."""
         with suppress(FileNotFoundError):
-            changed = os.stat(self._path).st_mtime_ns
+            changed = self._path.stat().st_mtime_ns
             if changed != self._seen:
                 self._names = tuple(json.loads(self._path.read_text()))
                 self._seen = changed

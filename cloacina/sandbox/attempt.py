@@ -86,7 +86,7 @@ class Attempt:
         return came
 
     def extend(self, until: float) -> None:
-        """Let the child live until then, by the monotonic clock, should nobody extend that again."""
+        """Let the child live until then, by the monotonic clock, unless that is extended again."""
         if not self._loan.closed:
             self._loan.extend(until)
 

@@ -61,7 +61,8 @@ class Sandbox:
             # of an earlier build; a process loads its package once
             loan.kill()
             loan = self._borrow(self._key(code))
-        definition = _load(loan, code, lambda: time.monotonic() + LOAD_TIMEOUT_S + _SPARE_S, lambda: True)
+        lease_s = LOAD_TIMEOUT_S + _SPARE_S
+        definition = _load(loan, code, lambda: time.monotonic() + lease_s, lambda: True)
         loan.rest()
         self._rested = (self._key(code), loan.nanny)
         return definition

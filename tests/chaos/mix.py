@@ -102,7 +102,7 @@ def in_use(*, killers: int) -> list[str]:
     ]
 
 
-def orders(  # noqa: PLR0917
+def orders(
     random: Random,
     tenants: list[str],
     seconds: float,

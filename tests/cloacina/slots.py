@@ -157,7 +157,7 @@ def open_slot(database: Database, broker_url: str, home: Path, **changes: Any) -
     lot = Lot(database, _Hinter(dispatcher), terms_of(settings, "worker-1"))
     lot.start()
     queues = ServedQueues(settings.home)
-    slot = Slot(settings, "worker-1", host, lot, Drain(), queues)
+    slot = Slot(settings, "worker-1", host, lot, drain=Drain(), queues=queues)
     yield slot
     lot.close()
     slot.close()

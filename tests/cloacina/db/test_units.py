@@ -11,7 +11,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from cloacina.db import AS_PLATFORM, Call, Database, Statement, Unit, as_tenant
+from cloacina.db import AS_PLATFORM, Call, Database, Unit, as_tenant
+from cloacina.db.sql_file import make_statement
 from cloacina.db.units import PostgresUnit
 from cloacina.embedded import EmbeddedPostgres
 from cloacina.errors import DatabaseUnavailable
@@ -23,13 +24,13 @@ WORKERS = "SELECT name FROM workers ORDER BY name"
 
 
 def call(text: str, sqlite: str = "", **parameters: object) -> Call:
-    return Call(Statement("test", text, sqlite or text), parameters)
+    return Call(make_statement("test", text, sqlite or text), parameters)
 
 
 def add(name: str) -> Call:
     return call(
-        INSERT + " VALUES (%(id)s, %(name)s, 1, 0, now(), now())",
-        INSERT + " VALUES (:id, :name, 1, 0, '2026', '2026')",
+        f"{INSERT} VALUES (:id, :name, 1, 0, now(), now())",
+        f"{INSERT} VALUES (:id, :name, 1, 0, '2026', '2026')",
         id=uuid4(),
         name=name,
     )
