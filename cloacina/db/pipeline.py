@@ -178,5 +178,5 @@ def _rows(transformer: AnyTransformer, statement: Statement, result: Any) -> lis
 
 def _row_type(result: Any) -> Any:
     names = [result.fname(column).decode() for column in range(result.nfields)]
-    made: Any = namedtuple("Row", names)  # type: ignore[misc]  # its fields come with the result
+    made: Any = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # its fields come with the result
     return made._make

@@ -106,8 +106,8 @@ def test_after_a_commit_the_unit_may_go_on_with_another_transaction(workers: Dat
 def test_values_of_all_kinds_come_back_as_they_went(workers: Database) -> None:
     task_uuid = uuid4()
     asked = call(
-        "SELECT %(task_uuid)s::uuid AS task_uuid, now() AS moment, true AS active,"
-        " %(word)s AS word",
+        "SELECT :task_uuid::uuid AS task_uuid, now() AS moment, true AS active,"
+        " :word AS word",
         "SELECT :task_uuid AS task_uuid, '2026-01-02T03:04:05.000006+00:00' AS moment,"
         " 1 AS active, :word AS word",
         task_uuid=task_uuid,
@@ -165,7 +165,7 @@ def test_many_statements_take_one_round_trip(
 
     monkeypatch.setattr(PostgresUnit, "_exchange", counted)
     with single.unit(AS_PLATFORM) as unit:
-        rows = unit.ask(*(call("SELECT %(n)s::int AS n", n=n) for n in range(500)))
+        rows = unit.ask(*(call("SELECT :n::int AS n", n=n) for n in range(500)))
         unit.commit(call("SELECT 1 AS n"))
     assert [found[0].n for found in rows] == list(range(500))
     # BEGIN and the role come with the first statements, COMMIT with the last
@@ -257,7 +257,7 @@ def test_no_role_is_left_to_the_next_unit_of_a_connection(
     single: Database, tenant_name: str, database: Database
 ) -> None:
     acme, globex = (create_tenant(database, f"{tenant_name}_{x}") for x in "ag")
-    nobody = Call(Statement("nobody", "SELECT 1 AS done", "SELECT 1 AS done"))
+    nobody = Call(make_statement("nobody", "SELECT 1 AS done", "SELECT 1 AS done"))
     seen = []
     for opening in (as_tenant(acme), nobody, as_tenant(globex), nobody, AS_PLATFORM, nobody):
         with single.unit(opening) as unit:
