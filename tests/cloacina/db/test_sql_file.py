@@ -28,7 +28,7 @@ LISTS: dict[str, list[Any]] = {
     "ages": [0.5],
 }
 NUMBERS = {"attempt", "first", "last_event", "limit", "lost", "most", "most_bytes", "remaining"}
-IDS = {"execution_id", "package_id", "rerun_of", "task_uuid", "tenant_id", "token", "id"}
+IDS = {"execution_id", "key_id", "package_id", "rerun_of", "task_uuid", "tenant_id", "token", "id"}
 
 
 def sample(name: str) -> object:

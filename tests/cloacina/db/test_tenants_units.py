@@ -92,8 +92,8 @@ def gone(database: Database, how: str) -> Tenant:
         delete_tenant(database, tenant.name)
     else:
         with database.unit(AS_PLATFORM) as unit:
-            text = "UPDATE tenants SET status = 'deleting' WHERE id = %(id)s"
-            unit.commit(Call(Statement("test", text, ""), {"id": tenant.id}))
+            text = "UPDATE tenants SET status = 'deleting' WHERE id = :id"
+            unit.commit(Call(make_statement("test", text, ""), {"id": tenant.id}))
     return tenant
 
 
