@@ -106,8 +106,7 @@ def test_after_a_commit_the_unit_may_go_on_with_another_transaction(workers: Dat
 def test_values_of_all_kinds_come_back_as_they_went(workers: Database) -> None:
     task_uuid = uuid4()
     asked = call(
-        "SELECT :task_uuid::uuid AS task_uuid, now() AS moment, true AS active,"
-        " :word AS word",
+        "SELECT :task_uuid::uuid AS task_uuid, now() AS moment, true AS active, :word AS word",
         "SELECT :task_uuid AS task_uuid, '2026-01-02T03:04:05.000006+00:00' AS moment,"
         " 1 AS active, :word AS word",
         task_uuid=task_uuid,
