@@ -122,8 +122,9 @@ class Sandbox:
         if held is None:
             return
         if held.attempt.is_over:
+            if not held.loan.closed:
+                self._rested = (held.key, held.loan.nanny)
             held.loan.rest()
-            self._rested = (held.key, held.loan.nanny)
         else:
             held.attempt.leave_slot()
 
@@ -151,7 +152,8 @@ class Sandbox:
         return None
 
     def _borrow(self, key: str) -> Loan:
-        rested_key, nanny = self._rested
+        # once: by the next time it is lent, or has a task that waits elsewhere
+        (rested_key, nanny), self._rested = self._rested, ("", 0)
         after = nanny if rested_key == key else 0
         for _ in range(_TRIES):
             try:
