@@ -5,7 +5,7 @@ from typing import Any
 from kombu.transport import redis
 
 
-class Channel(redis.Channel):  # type: ignore[misc]  # kombu has no types
+class Channel(redis.Channel):
     """A channel on which a hint is done with as soon as it is taken.
 
     Hints need no receipts: the tables hold what they are about, and the scheduler sends another for
@@ -18,7 +18,8 @@ class Channel(redis.Channel):  # type: ignore[misc]  # kombu has no types
 
     def basic_consume(self, queue: str, no_ack: bool, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002  # kombu's
         """Take messages for good."""
-        return super().basic_consume(queue, True, *args, **kwargs)
+        consume: Any = super().basic_consume
+        return consume(queue, True, *args, **kwargs)
 
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
         """Nothing waits for it."""

@@ -2,7 +2,6 @@
 
 from cloacina.executions import claims
 from cloacina.lifecycle import upkeep
-from cloacina.sandbox import child
 from workers import scheduler
 
 LEASE_S: float = claims.LEASE_S
@@ -12,8 +11,8 @@ WORKER_LOST: str = claims.WORKER_LOST
 SLACK_S = 2.0
 """Seconds that a busy machine may be late by."""
 
-OUTLIVES_S: float = child.LOOK_EVERY_S + SLACK_S
-"""Seconds that the body of a lost claim may live on: until its slot looks after the claim."""
+OUTLIVES_S: float = SLACK_S
+"""Seconds that a body may live on after its lease: its nanny ends it with that, whoever sleeps."""
 
 GIVE_BACK_S: float = LEASE_S + upkeep.SWEEP_S + scheduler.PATIENCE_S + SLACK_S
 """Seconds from a worker's death until its tasks may be claimed again, at the longest."""

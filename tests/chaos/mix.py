@@ -9,9 +9,6 @@ from typing import Any
 from cloacina.packages.pack import pack
 from tests.chaos.limits import LEASE_S, WORKER_LOST
 
-FEATURES = {"deferral": False}
-"""Packages that need what the server may not have yet; True switches one on."""
-
 _SOURCES = Path(__file__).with_name("workflows")
 _MANIFEST = """
 [package]
@@ -97,9 +94,7 @@ class Order:
 
 def in_use(*, killers: int) -> list[str]:
     """Give the workflows that are run at all."""
-    return [
-        name for name, kind in MIX.items() if FEATURES.get(name, True) and (kind.weight or killers)
-    ]
+    return [name for name, kind in MIX.items() if kind.weight or killers]
 
 
 def orders(

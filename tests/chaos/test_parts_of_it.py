@@ -41,7 +41,6 @@ def test_every_workflow_that_is_switched_on_is_ordered(monkeypatch: pytest.Monke
 
     assert "killer" in ordered(1)
     assert ordered(0) == set(mix.in_use(killers=0))
-    monkeypatch.setitem(mix.FEATURES, "deferral", True)
     assert "deferral" in ordered(0)
 
 
