@@ -32,8 +32,16 @@ def begun(folder: Path) -> list[int]:
     return [int(pid) for pid in file.read_text().split()] if file.exists() else []
 
 
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+def slot_of(child: int, worker: int) -> int:
+    """Give the slot of a worker that reads what a child writes."""
+    output = Path(f"/proc/{child}/fd/1").readlink()
+
+    def reads(pid: str) -> bool:
+        return any(output == fd.readlink() for fd in Path(f"/proc/{pid}/fd").iterdir())
+
+    below = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
+    (slot,) = filter(reads, below)
+    return int(slot)
 
 
 def let_leases_end(engineer: Engineer) -> None:
@@ -55,16 +63,15 @@ def test_a_killed_slot_takes_its_task_with_it_and_another_runs_it(
     execution_id = engineer.start("waits", {"folder": str(tmp_path)})
     wait_for(lambda: begun(tmp_path))
     (child,) = begun(tmp_path)
-    slot = parent_of(child)
     worker = fleet.processes[0]
-    assert parent_of(slot) == worker.pid
+    slot = slot_of(child, worker.pid)
 
     os.kill(slot, signal.SIGKILL)
 
     wait_for(lambda: not is_running(child))
     let_leases_end(engineer)
     wait_for(lambda: len(begun(tmp_path)) == 2)
-    assert parent_of(begun(tmp_path)[1]) != slot
+    assert slot_of(begun(tmp_path)[1], worker.pid) != slot
     (tmp_path / "go").touch()
     assert engineer.wait_for_end(execution_id).status == "Completed"
     assert engineer.events(execution_id).count("task_reset") == 1
@@ -76,7 +83,7 @@ def test_hints_of_any_form_leave_the_worker_at_work(
     fleet: Fleet, engineer: Engineer, broker: EmbeddedValkey, tmp_path: Path
 ) -> None:
     engineer.upload(tmp_path, "chain", CHAIN)
-    queue = dispatch.tenant_queue(engineer.tenant.name)
+    queue = dispatch.queue(dispatch.queue_name(engineer.tenant.name))
     own = str(engineer.tenant.id)
     with engineer.database.platform() as session:
         key = tenants.hint_key(session)

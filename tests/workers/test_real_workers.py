@@ -91,7 +91,7 @@ def test_a_hint_that_was_not_signed_by_this_installation_is_refused(
     forger.send_task(
         dispatch.RUN,
         args=[tenant_id, "", signature],
-        queue=dispatch.tenant_queue(engineer.tenant.name),
+        queue=dispatch.queue(dispatch.queue_name(engineer.tenant.name)),
     )
     fleet.wait_for_line("refused a hint with a wrong signature")
 

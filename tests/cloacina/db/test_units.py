@@ -18,7 +18,6 @@ from cloacina.errors import DatabaseUnavailable
 from cloacina.lifecycle.tenants import create_tenant
 from tests.cloacina.tenants.logins import admin
 
-INSERT = "INSERT INTO workers (id, name, concurrency, in_flight, started_at, heartbeat_at)"
 WORKERS = "SELECT name FROM workers ORDER BY name"
 
 
@@ -28,8 +27,10 @@ def call(text: str, sqlite: str = "", **parameters: object) -> Call:
 
 def add(name: str) -> Call:
     return call(
-        INSERT + " VALUES (%(id)s, %(name)s, 1, 0, now(), now())",
-        INSERT + " VALUES (:id, :name, 1, 0, '2026', '2026')",
+        "INSERT INTO workers (id, name, concurrency, in_flight, started_at, heartbeat_at)"
+        " VALUES (%(id)s, %(name)s, 1, 0, now(), now())",
+        "INSERT INTO workers (id, name, concurrency, in_flight, started_at, heartbeat_at)"
+        " VALUES (:id, :name, 1, 0, '2026', '2026')",
         id=uuid4(),
         name=name,
     )
