@@ -448,11 +448,11 @@ class _Finishing:
         claiming = taking.calls() if taking is not None else []
         # the platform's rows come last
         waking = [] if retry_in_s is None else tenants.wake_calls(tenant_id, retry_in_s)
-        rows = self._unit.commit(*own, *claiming, *waking)
+        rows = self._unit.commit(*own, *claiming, *waking)[len(own) : len(own) + len(claiming)]
         return Finished(
             ready=len(ready),
             ended=step.has_ended,
-            following=taking.claim(rows[len(own) :]) if taking is not None else None,
+            following=taking.claim(rows) if taking is not None else None,
             left=left or bool(ready),
         )
 
@@ -561,7 +561,9 @@ class _Finishing:
         first = min(ready, key=order, default=None)
         if first is None or (picked is not None and order(picked.task_id) < order(first)):
             return picked
-        return _NewlyReady(first)
+        # what was given back had begun before; all else that is newly ready had not
+        given_back = first == self._claim.task.id
+        return _NewlyReady(first, self._claim.attempt - 1 if given_back else 0)
 
 
 def _told(failed: Failed) -> dict[str, str | None]:
