@@ -19,6 +19,7 @@ from cloacina.errors import DatabaseUnavailable
 from cloacina.lifecycle.tenants import create_tenant
 from tests.cloacina.tenants.logins import admin
 
+INSERT = "INSERT INTO workers (id, name, concurrency, in_flight, started_at, heartbeat_at)"
 WORKERS = "SELECT name FROM workers ORDER BY name"
 
 
