@@ -30,9 +30,7 @@ class Slot:
         drain: says when the worker is to stop.
     """
 
-    def __init__(
-        self, settings: Settings, worker: str, host: Host, lot: Lot, drain: Drain
-    ) -> None:
+    def __init__(self, settings: Settings, worker: str, host: Host, lot: Lot, drain: Drain) -> None:
         self.settings = settings
         self.database = Database(settings.database_url, pool_size=_CONNECTIONS)
         self.dispatcher = Dispatcher(self.database, settings.broker_url)

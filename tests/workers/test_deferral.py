@@ -19,7 +19,7 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 @pytest.fixture(scope="module")
 def single(
-    database: Database,  # noqa: ARG001  # it is migrated
+    database: Database,  # it is migrated
     empty_database_url: str,
     broker: EmbeddedValkey,
     tmp_path_factory: pytest.TempPathFactory,
@@ -158,9 +158,7 @@ def test_the_end_of_a_child_that_waits_is_the_end_of_its_attempt(
 
 
 @pytest.mark.usefixtures("single")
-def test_a_hundred_tasks_wait_at_one_slot_and_all_go_on(
-    engineer: Engineer, tmp_path: Path
-) -> None:
+def test_a_hundred_tasks_wait_at_one_slot_and_all_go_on(engineer: Engineer, tmp_path: Path) -> None:
     engineer.upload(tmp_path, "defers", DEFERS)
     context = {"folder": str(tmp_path), "files": ["a"]}
     waiting = [engineer.start("defers", context) for _ in range(100)]
