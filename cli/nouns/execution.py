@@ -6,15 +6,15 @@ from typing import Any
 
 import click
 
-from cli.follow import EVENTS, LOGS, Reader, local_name
+from cli.follow import EVENTS, LOGS, Reader, local_name, wait_for_execution
 from cli.options import Group
-from cli.output import Columns, identifier, show_list, show_object
+from cli.output import Columns, identifier, show_done, show_id, show_list, show_object
 from cli.state import State, pass_state
 from cli.text import printable
 
 STATUSES = ("Pending", "Running", "Completed", "Failed", "Cancelled", "Paused")
 
-execution = Group("execution", help="Look at executions, their events, tasks and logs.")
+execution = Group("execution", help="Look at executions and what happened in them, and steer them.")
 
 
 @execution.command("list")
@@ -108,6 +108,59 @@ def logs(
         _print_stream(state, reader.rest(), _LogLines())
     else:
         show_list(state, list(reader.rest()), {})
+
+
+@execution.command("cancel")
+@click.argument("execution_id", metavar="ID")
+@pass_state
+def cancel(state: State, execution_id: str) -> None:
+    """End an execution: what runs is killed, and nothing of it runs any more."""
+    _steer(state, execution_id, "cancel", "cancelled")
+
+
+@execution.command("pause")
+@click.argument("execution_id", metavar="ID")
+@pass_state
+def pause(state: State, execution_id: str) -> None:
+    """Start no further task of an execution; those that run go on to their end."""
+    _steer(state, execution_id, "pause", "paused")
+
+
+@execution.command("resume")
+@click.argument("execution_id", metavar="ID")
+@pass_state
+def resume(state: State, execution_id: str) -> None:
+    """Let a paused execution go on."""
+    _steer(state, execution_id, "resume", "resumed")
+
+
+@execution.command("rerun")
+@click.argument("execution_id", metavar="ID")
+@click.option(
+    "--from",
+    "start_from",
+    type=click.Choice(("failed", "start")),
+    default="start",
+    show_default=True,
+    help="failed: what completed is taken over.",
+)
+@click.option("--wait", is_flag=True, help="Wait for the end; exit 0 only when it Completed.")
+@pass_state
+def rerun(state: State, execution_id: str, start_from: str, wait: bool) -> None:
+    """Run an execution that has ended again, and print the new execution's id.
+
+    It begins with the same context, on the same version of the package.
+    """
+    path = state.tenant_path("executions", execution_id, "rerun")
+    started = state.client.post(path, {"from": start_from})
+    show_id(state, started)
+    if wait:
+        wait_for_execution(state, started["execution_id"])
+
+
+def _steer(state: State, execution_id: str, verb: str, done: str) -> None:
+    answer = state.client.post(state.tenant_path("executions", execution_id, verb))
+    show_done(state, answer, f"{done} execution {execution_id}")
 
 
 def _task(row: Mapping[str, Any]) -> str | None:

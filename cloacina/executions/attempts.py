@@ -2,7 +2,9 @@
 
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable
+from uuid import UUID
 
 from cloacina.dag.errors import ContextTooLarge
 from cloacina.db import DATABASE_ERRORS, Database, as_tenant
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 RENEW_S = 2.0
 """Seconds between two renewals of a claim while its task runs."""
+
+_MOST_CODES = 100
 
 LOOK_S = 0.25
 """Seconds between two looks at a task that runs: at its log, and at whether the worker stops."""
@@ -70,10 +74,7 @@ class Attempts:
         self._terms = terms
         self._graphs = graphs
         self._drain = drain
-
-    def rest(self) -> None:
-        """Let others of the worker have the child that this slot holds."""
-        self._sandbox.rest()
+        self._codes: OrderedDict[UUID, Code] = OrderedDict()
 
     def run(self, tenant: Tenant, claim: Claim) -> tuple[Outcome | None, LogSink]:
         """Run a task.
@@ -102,7 +103,7 @@ class Attempts:
                 self._code(tenant, claim, hold.still_mine),
                 claim.task.id,
                 claim.input_context,
-                lease_s=claims.LEASE_S,
+                lease=hold.lease_until,
                 on_output=sink.feed,
                 still_wanted=hold.still_mine,
             )
@@ -137,7 +138,7 @@ class Attempts:
             self._lost(ref, sink)
             return None
         hold = Hold(self._database, tenant, claim)
-        attempt.extend(claims.LEASE_S)
+        attempt.extend(hold.lease_until())
         attempt.resume()
         return tenant, claim, self._watch(tenant, claim, attempt, sink, hold, taken.left_s), sink
 
@@ -199,7 +200,12 @@ class Attempts:
 
     def _code(self, tenant: Tenant, claim: Claim, still_mine: Callable[[], bool]) -> Code:
         folder = self._cache.ensure(self._database, tenant, claim.package, still_mine)
-        return package_code(tenant, claim.package, folder)
+        code = self._codes.get(claim.package.id)
+        if code is None:
+            code = self._codes[claim.package.id] = package_code(tenant, claim.package, folder)
+            if len(self._codes) > _MOST_CODES:
+                self._codes.popitem(last=False)
+        return code
 
     def _lost(self, ref: ClaimRef, sink: LogSink) -> None:
         sink.close()
@@ -223,18 +229,20 @@ class Hold:
         self._database = database
         self._tenant = tenant
         self._claim = claim
-        self._renewed_at = self._looked_at = time.monotonic()
+        self._renewed_at = self._looked_at = claim.held_since
 
     def keep(self, attempt: Attempt) -> bool:
         """Renew the claim when that is due, and let the child live as long; False: it is lost."""
         if time.monotonic() - self._looked_at < RENEW_S:
             return True
-        before = self._renewed_at
         if not self.still_mine():
             return False
-        if self._renewed_at > before:
-            attempt.extend(claims.LEASE_S)
+        attempt.extend(self.lease_until())
         return True
+
+    def lease_until(self) -> float:
+        """Give the moment until which nobody else can have the claim, by the monotonic clock."""
+        return self._renewed_at + claims.LEASE_S
 
     def still_mine(self) -> bool:
         """Renew the claim; False: it is somebody else's, or may be by now."""
@@ -244,7 +252,7 @@ class Hold:
                 mine = bool(claims.renew(unit, [self._claim]))
         except DatabaseUnavailable:
             # nobody else can have claimed it before the lease is over
-            return time.monotonic() - self._renewed_at < claims.LEASE_S
+            return time.monotonic() < self.lease_until()
         except DATABASE_ERRORS:
             # refused: the tenant is being deleted, or is gone
             return False

@@ -5,6 +5,7 @@ claim was given to another is refused and never stored.
 """
 
 import json
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,6 +76,7 @@ class Claim:
         open_tasks: tasks of the execution that had not ended when this was claimed.
         input_context: JSON text; None when what is to be merged is too much.
         input_bytes: its size, or that of all that was to be merged.
+        held_since: a moment of the machine's monotonic clock before the lease began.
     """
 
     id: UUID
@@ -87,6 +89,7 @@ class Claim:
     open_tasks: int
     input_context: str | None
     input_bytes: int
+    held_since: float
 
 
 @dataclass(frozen=True)
@@ -237,6 +240,7 @@ class _Taking:
         self._task = step.graph.task(task.task_id)
         self._terms = terms
         self._token = uuid4()
+        self._begun = time.monotonic()
         self._attempt = task.attempt + 1
         self._known = outputs or {}
         step.running(terms.execution_timeout_s)
@@ -270,6 +274,7 @@ class _Taking:
             open_tasks=self.step.open_tasks,
             input_context=text,
             input_bytes=size,
+            held_since=self._begun,
         )
 
 
@@ -335,6 +340,7 @@ def restore(unit: Unit, graphs: GraphCache, terms: Terms, ref: ClaimRef) -> Clai
     Raises:
         LostClaim: the execution is gone.
     """
+    begun = time.monotonic()
     (rows,) = unit.ask(Call(SQL.of_execution, {"execution_id": ref.execution_id}))
     if not rows:
         raise LostClaim
@@ -353,6 +359,7 @@ def restore(unit: Unit, graphs: GraphCache, terms: Terms, ref: ClaimRef) -> Clai
         open_tasks=rows[0].open_tasks,
         input_context=text,
         input_bytes=size,
+        held_since=begun,
     )
 
 
@@ -458,20 +465,21 @@ class _Finishing:
             if len(self._claim.graph.task(name).dependencies) > 1
         ]
         calls = [Call(SQL.lock_execution, which), self._outcome_call()]
-        calls.append(Call(SQL.open_dependencies, {**which, "task_ids": joins}))
+        if joins:
+            calls.append(Call(SQL.open_dependencies, {**which, "task_ids": joins}))
         looks_elsewhere = self._claim_more and self._claim.open_tasks <= 1
         if looks_elsewhere:
             calls.append(Call(SQL.lock_ready, which))
         else:
             calls.append(Call(SQL.pick_ready if self._claim_more else SQL.is_any_ready, which))
-        execution, mine, counts, found = self._unit.ask(*calls)
+        execution, mine, *counts, found = self._unit.ask(*calls)
         if not execution or not mine:
             raise LostClaim
         self._outcome_row = mine[0]
         size = self._terms.max_context_bytes
         step = Transition(self._unit, execution[0], self._claim.graph, max_context_bytes=size)
         outputs = {} if self._output is None else {self._claim.task.id: self._output}
-        remaining = {row.task_id: row.open_dependencies for row in counts}
+        remaining = {row.task_id: row.open_dependencies for rows in counts for row in rows}
         records = Records(self._unit, step.id, size, remaining, outputs)
         row = found[0] if found else None
         if not self._claim_more:

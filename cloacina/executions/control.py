@@ -20,6 +20,7 @@ from cloacina.executions.errors import (
 )
 from cloacina.executions.graphs import GraphCache
 from cloacina.executions.transition import SQL, Transition
+from cloacina.packages.errors import WorkflowPaused
 from cloacina.tenants import services as tenants
 
 CANCELLED = "cancelled"
@@ -44,8 +45,11 @@ class Control:
         self._graphs = graphs
         self._max_context_bytes = max_context_bytes
 
-    def cancel(self, execution_id: UUID) -> None:
+    def cancel(self, execution_id: UUID) -> ExecutionState:
         """End an execution: what has not ended never runs, and what runs is killed within seconds.
+
+        Returns:
+            Its new state.
 
         Raises:
             ExecutionNotFound: there is none of this id.
@@ -57,9 +61,13 @@ class Control:
         names = [task.task_id for task in open_tasks]
         step.stop(ExecutionState.CANCELLED, reason=CANCELLED, skipped=names, failed=(), error=None)
         self._unit.commit(*step.calls())
+        return step.status
 
-    def pause(self, execution_id: UUID) -> None:
+    def pause(self, execution_id: UUID) -> ExecutionState:
         """Start no further task of an execution; those that run go on to their end.
+
+        Returns:
+            Its new state.
 
         Raises:
             ExecutionNotFound: there is none of this id.
@@ -73,13 +81,17 @@ class Control:
         step.write(SQL.hold_ready)
         step.event("workflow_paused")
         self._unit.commit(*step.calls())
+        return step.status
 
-    def resume(self, execution_id: UUID, tenant_id: UUID) -> None:
+    def resume(self, execution_id: UUID, tenant_id: UUID) -> ExecutionState:
         """Let an execution go on; its time limit does not count the pause.
 
         Parameters:
             execution_id: the execution.
             tenant_id: its tenant, which is due at once.
+
+        Returns:
+            Its new state.
 
         Raises:
             ExecutionNotFound: there is none of this id.
@@ -96,6 +108,7 @@ class Control:
         step.write(SQL.release_ready)
         step.event("workflow_resumed")
         self._unit.commit(*step.calls(), *tenants.wake_calls(tenant_id, 0))
+        return step.status
 
     def rerun(
         self, execution_id: UUID, tenant_id: UUID, *, start_from: str, request_id: str | None
@@ -114,7 +127,9 @@ class Control:
 
         Raises:
             ExecutionNotFound: there is none of this id.
-            ExecutionNotRerunnable: it has not ended, or nothing in it failed.
+            ExecutionNotRerunnable: it has not ended, nothing in it failed, or its version of the
+                package was deleted.
+            WorkflowPaused: its workflow accepts no new executions.
         """
         which = {"execution_id": execution_id}
         by_rule = f"%{RULES_NOT_SATISFIED}%"
@@ -127,6 +142,13 @@ class Control:
         if origin.status not in TERMINAL_EXECUTION_STATES:
             raise ExecutionNotRerunnable(
                 f"execution '{execution_id}' is {origin.status}: cancel it or wait for its end"
+            )
+        if origin.is_paused:
+            raise WorkflowPaused(origin.workflow_name)
+        if origin.package_is_gone:
+            raise ExecutionNotRerunnable(
+                f"the package that execution '{execution_id}' ran was deleted:"
+                f" run '{origin.workflow_name}' anew"
             )
         package, graph = self._graphs.entry(self._unit, origin.package_id)
         kept: dict[str, TaskState] = {}

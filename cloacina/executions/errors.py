@@ -57,7 +57,7 @@ class ExecutionNotResumable(_NotInThisState):
 
 
 class ExecutionNotRerunnable(Conflict):
-    """It has not ended, or nothing in it failed."""
+    """It has not ended, nothing in it failed, or what it ran was deleted."""
 
     code = "execution_not_rerunnable"
 

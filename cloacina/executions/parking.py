@@ -205,7 +205,7 @@ class Lot(threading.Thread):
             log=AttemptLog.of_state(taken.log),
         )
         attempt = Attempt.attach(taken.state, taken.fds, sink.feed)
-        attempt.extend(claims.LEASE_S)
+        attempt.extend(time.monotonic() + claims.LEASE_S)
         entry = _Entry(taken.owner, taken.ref, attempt, sink, taken.left_s, taken.fds)
         self._waiting[taken.ref.id] = entry
         for fd in taken.fds:
@@ -272,7 +272,7 @@ class Lot(threading.Thread):
         for entry in entries:
             if entry.ref.token in held:
                 entry.renewed_at = begun
-                entry.attempt.extend(claims.LEASE_S)
+                entry.attempt.extend(begun + claims.LEASE_S)
         return held
 
     def _end(self, entry: "_Entry", outcome: Outcome) -> None:

@@ -43,6 +43,12 @@ SET status = 'Running', sub_status = 'Active', attempt = :attempt, claim_token =
     ready_at = NULL, open_dependencies = 0
 WHERE execution_id = :execution_id AND task_id = :task_id RETURNING id AS task_uuid
 
+-- name: show
+SELECT e.id, e.workflow_name, e.status, e.started_at, e.completed_at, e.trigger_origin,
+    p.package_name, e.workflow_version, COALESCE(e.final_context, e.input_context) AS context,
+    e.error, e.rerun_of
+FROM workflow_executions e JOIN packages p ON p.id = e.package_id WHERE e.id = :execution_id
+
 -- name: of_execution
 SELECT package_id, open_tasks FROM workflow_executions WHERE id = :execution_id
 
@@ -230,8 +236,11 @@ WHERE origin.execution_id = :rerun_of AND origin.task_id = task_executions.task_
 
 -- name: origin
 -- What a rerun needs to know of the execution that it repeats.
-SELECT id, package_id, status, input_context, {now} AS moment
-FROM workflow_executions WHERE id = :execution_id
+SELECT e.id, e.package_id, e.workflow_name, e.status, e.input_context, {now} AS moment,
+    p.deleted_at IS NOT NULL AS package_is_gone,
+    EXISTS (SELECT 1 FROM packages a
+        WHERE a.workflow_name = e.workflow_name AND a.active AND a.paused) AS is_paused
+FROM workflow_executions e JOIN packages p ON p.id = e.package_id WHERE e.id = :execution_id
 
 -- name: ended_tasks
 -- Tasks that Completed, or that their rules skipped; not those that a cancel or a time limit did.

@@ -15,6 +15,7 @@ from cloacina.db import Database, now
 from cloacina.dispatch import Dispatcher, queue_name
 from cloacina.executions.drain import Drain
 from cloacina.executions.parking import Lot
+from cloacina.executions.served import ServedQueues
 from cloacina.executions.services import Execution
 from cloacina.lifecycle import intake, upkeep
 from cloacina.packages import services as packages
@@ -155,7 +156,8 @@ def open_slot(database: Database, broker_url: str, home: Path, **changes: Any) -
     dispatcher = Dispatcher(database, broker_url)
     lot = Lot(database, _Hinter(dispatcher), terms_of(settings, "worker-1"))
     lot.start()
-    slot = Slot(settings, "worker-1", host, lot, Drain())
+    queues = ServedQueues(settings.home)
+    slot = Slot(settings, "worker-1", host, lot, drain=Drain(), queues=queues)
     yield slot
     lot.close()
     slot.close()

@@ -48,6 +48,7 @@ def test_an_execution_is_shown_with_what_it_began_with(
         "context": {"day": "monday", "odd": "\ud800\0"},
         "error": None,
         "completed_at": None,
+        "rerun_of": None,
     }
 
 

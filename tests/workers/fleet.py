@@ -1,21 +1,24 @@
 """Real worker and scheduler processes, and a tenant's engineer who uploads and runs packages."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from cloacina.db import Database
+from cloacina.db import Database, as_tenant
 from cloacina.dispatch import Dispatcher
+from cloacina.executions import logs
 from cloacina.executions import services as executions
 from cloacina.executions.graphs import GraphCache
-from cloacina.executions.services import Execution
+from cloacina.executions.services import Execution, TaskInfo
 from cloacina.lifecycle import intake
+from cloacina.lifecycle.control import Steering
 from cloacina.packages import services as packages
 from cloacina.packages.pack import pack
 from cloacina.processes import wait_until
@@ -23,6 +26,7 @@ from cloacina.settings import Settings
 from cloacina.tenants.models import Tenant
 
 DEADLINE_S = 60.0
+MAX_CONTEXT_BYTES = 1024 * 1024
 
 MANIFEST = """
 [package]
@@ -82,6 +86,7 @@ class Engineer:
         self.database = database
         self.dispatcher = dispatcher
         self.tenant = tenant
+        self.graphs = GraphCache()
 
     def upload(self, folder: Path, name: str, tasks: str) -> None:
         """Upload a package with this module of tasks, and wait until it is built."""
@@ -105,17 +110,17 @@ class Engineer:
         return intake.start_execution(
             self.database,
             self.dispatcher,
-            GraphCache(),
+            self.graphs,
             self.tenant,
             name,
             context,
-            max_context_bytes=1024 * 1024,
+            max_context_bytes=MAX_CONTEXT_BYTES,
         ).execution_id
 
     def look_at(self, execution_id: UUID) -> Execution:
         """See how an execution stands."""
-        with self.database.tenant(self.tenant) as session:
-            return executions.get(session, execution_id)
+        with self.database.unit(as_tenant(self.tenant)) as unit:
+            return executions.get(unit, execution_id)
 
     def wait_for_end(self, execution_id: UUID) -> Execution:
         """Wait until an execution has ended."""
@@ -129,11 +134,35 @@ class Engineer:
         assert [event.sequence_num for event in events] == list(range(1, len(events) + 1))
         return [event.event_type for event in events]
 
+    def reasons(self, execution_id: UUID) -> list[str]:
+        """Give why tasks of an execution were given back."""
+        with self.database.tenant(self.tenant) as session:
+            events = executions.list_events(session, execution_id, self.tenant.name)
+        resets = [event.event_data for event in events if event.event_type == "task_reset"]
+        return [json.loads(data or "")["reason"] for data in resets]
+
+    def tasks(self, execution_id: UUID) -> Sequence[TaskInfo]:
+        """Give the tasks of an execution."""
+        with self.database.tenant(self.tenant) as session:
+            return executions.list_tasks(session, execution_id, self.tenant.name)
+
     def attempts(self, execution_id: UUID) -> list[int]:
         """Give the attempts that each task of an execution took."""
+        return [task.attempt for task in self.tasks(execution_id)]
+
+    def sub_statuses(self, execution_id: UUID) -> list[str | None]:
+        """Give what the tasks of an execution do while they run."""
+        return [task.sub_status for task in self.tasks(execution_id)]
+
+    def lines(self, execution_id: UUID) -> list[str]:
+        """Give what an execution's tasks wrote."""
         with self.database.tenant(self.tenant) as session:
-            tasks = executions.list_tasks(session, execution_id, self.tenant.name)
-        return [task.attempt for task in tasks]
+            lines = logs.list_lines(session, execution_id, self.tenant.name, limit=1000)
+        return [line.line for line in lines]
+
+    def steer(self) -> Steering:
+        """Steer executions as the API does."""
+        return Steering(self.database, self.dispatcher, self.graphs, MAX_CONTEXT_BYTES)
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -158,6 +187,26 @@ def descendants(pid: int) -> set[int]:
         found.update(below)
         pending += below
     return found
+
+
+def slots_of(worker: int) -> set[int]:
+    """Give the slots of a worker: the processes that it forked, but not its sandbox host."""
+    return {pid for pid in descendants(worker) if parent_of(pid) == worker and not _is_host(pid)}
+
+
+def parent_of(pid: int) -> int:
+    """Give a process's parent; 0 where it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def _is_host(pid: int) -> bool:
+    try:
+        return b"_host.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def is_running(pid: int) -> bool:

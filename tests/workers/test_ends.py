@@ -20,7 +20,15 @@ from cloacina.fleet.models import WorkerRow
 from cloacina.lifecycle.tenants import create_tenant
 from cloacina.settings import Settings
 from cloacina.tenants import services as tenants
-from tests.workers.fleet import Engineer, Fleet, is_running, wait_for
+from tests.workers.fleet import (
+    Engineer,
+    Fleet,
+    descendants,
+    is_running,
+    parent_of,
+    slots_of,
+    wait_for,
+)
 from tests.workers.modules import CHAIN, WAITS
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -30,18 +38,6 @@ def begun(folder: Path) -> list[int]:
     """Give the processes in which a task of the module WAITS has begun."""
     file = folder / "begun"
     return [int(pid) for pid in file.read_text().split()] if file.exists() else []
-
-
-def slot_of(child: int, worker: int) -> int:
-    """Give the slot of a worker that reads what a child writes."""
-    output = Path(f"/proc/{child}/fd/1").readlink()
-
-    def reads(pid: str) -> bool:
-        return any(output == fd.readlink() for fd in Path(f"/proc/{pid}/fd").iterdir())
-
-    below = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
-    (slot,) = filter(reads, below)
-    return int(slot)
 
 
 def let_leases_end(engineer: Engineer) -> None:
@@ -64,18 +60,41 @@ def test_a_killed_slot_takes_its_task_with_it_and_another_runs_it(
     wait_for(lambda: begun(tmp_path))
     (child,) = begun(tmp_path)
     worker = fleet.processes[0]
-    slot = slot_of(child, worker.pid)
+    slots = slots_of(worker.pid)
+    assert len(slots) == fleet.settings.concurrency
 
-    os.kill(slot, signal.SIGKILL)
+    for slot in slots:
+        os.kill(slot, signal.SIGKILL)
 
     wait_for(lambda: not is_running(child))
     let_leases_end(engineer)
     wait_for(lambda: len(begun(tmp_path)) == 2)
-    assert slot_of(begun(tmp_path)[1], worker.pid) != slot
+    assert not slots & slots_of(worker.pid)
     (tmp_path / "go").touch()
     assert engineer.wait_for_end(execution_id).status == "Completed"
     assert engineer.events(execution_id).count("task_reset") == 1
     assert engineer.attempts(execution_id) == [1]
+    assert worker.poll() is None
+
+
+def hosts_of(worker: int) -> list[int]:
+    """Give the sandbox hosts that a worker has: one, but for the moment after it was killed."""
+    own = [pid for pid in descendants(worker) if parent_of(pid) == worker]
+    return [pid for pid in own if b"_host.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+@linux_only
+def test_a_killed_sandbox_host_is_started_again(
+    fleet: Fleet, engineer: Engineer, tmp_path: Path
+) -> None:
+    engineer.upload(tmp_path, "chain", CHAIN)
+    worker = fleet.processes[0]
+    (host,) = hosts_of(worker.pid)
+
+    os.kill(host, signal.SIGKILL)
+
+    wait_for(lambda: hosts_of(worker.pid) not in ([], [host]))
+    assert engineer.wait_for_end(engineer.start("chain", {})).status == "Completed"
     assert worker.poll() is None
 
 
@@ -127,6 +146,8 @@ def test_a_worker_that_is_told_to_stop_finishes_what_it_runs_and_leaves_nothing(
         settings.home.mkdir()
         fleet = Fleet(settings)
         worker = fleet.start("workers")
+        # before the other tests' worker, which looks into the same tables, can take the task
+        fleet.wait_for_line("ready.")
         tenant = create_tenant(database, tenant_name)
         engineer = Engineer(database, Dispatcher(database, broker.url), tenant)
         engineer.upload(tmp_path, "waits", WAITS)

@@ -1,14 +1,19 @@
 """Executions: what ran, what runs, and what happened in it."""
 
+from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cloacina.db import after
+from cloacina.dag.states import ExecutionState
+from cloacina.db import after, as_tenant
 from cloacina.executions import logs
 from cloacina.executions import services as executions
+from cloacina.lifecycle.control import Steering
 from cloacina.tenants.models import Tenant
 from web.blueprint import Blueprint
 from web.parsing import parse_id
@@ -19,9 +24,12 @@ from web.schemas.executions import (
     ExecutionEventsResponse,
     ExecutionLogsResponse,
     ExecutionsQuery,
+    ExecutionStatus,
     ExecutionSummary,
     ExecutionTasksResponse,
     LogsQuery,
+    RerunRequest,
+    RerunResponse,
 )
 from web.state import state
 
@@ -43,8 +51,8 @@ def list_executions(query: dict[str, Any], tenant: Tenant) -> dict[str, Any]:
 def get_execution(tenant: Tenant, exec_id: str) -> dict[str, Any]:
     """Show an execution: its state and its context."""
     execution_id = parse_id(exec_id, _KIND)
-    with state().database.tenant(tenant) as session:
-        found = executions.get(session, execution_id)
+    with state().database.unit(as_tenant(tenant)) as unit:
+        found = executions.get(unit, execution_id)
     return vars(found) | {"tenant_id": tenant.name}
 
 
@@ -80,6 +88,53 @@ def get_execution_logs(query: dict[str, Any], tenant: Tenant, exec_id: str) -> d
         since = _moment(session, query.pop("since"))
         lines = logs.list_lines(session, execution_id, tenant.name, since=since, **query)
     return {"tenant_id": tenant.name, "execution_id": execution_id, "lines": lines}
+
+
+@blueprint.operation("POST", f"{_ONE}/cancel", ExecutionStatus, errors=(409,))
+def cancel_execution(tenant: Tenant, exec_id: str) -> dict[str, Any]:
+    """End an execution: nothing of it starts any more, and what runs is killed."""
+    return _steered(tenant, exec_id, Steering.cancel)
+
+
+@blueprint.operation("POST", f"{_ONE}/pause", ExecutionStatus, errors=(409,))
+def pause_execution(tenant: Tenant, exec_id: str) -> dict[str, Any]:
+    """Start no further task of an execution; those that run go on to their end."""
+    return _steered(tenant, exec_id, Steering.pause)
+
+
+@blueprint.operation("POST", f"{_ONE}/resume", ExecutionStatus, errors=(409,))
+def resume_execution(tenant: Tenant, exec_id: str) -> dict[str, Any]:
+    """Let a paused execution go on."""
+    return _steered(tenant, exec_id, Steering.resume)
+
+
+@blueprint.operation(
+    "POST", f"{_ONE}/rerun", RerunResponse, status=202, body=RerunRequest, errors=(409,)
+)
+def rerun_execution(body: dict[str, Any], tenant: Tenant, exec_id: str) -> dict[str, Any]:
+    """Run an execution again, as a new one, with what it began with."""
+    execution_id = parse_id(exec_id, _KIND)
+    started = _steering().rerun(tenant, execution_id, body["start_from"])
+    return asdict(started) | {
+        "tenant_id": tenant.name,
+        "status": "scheduled",
+        "rerun_of": execution_id,
+    }
+
+
+def _steering() -> Steering:
+    parts = state()
+    return Steering(
+        parts.database, parts.dispatcher, parts.graphs, parts.settings.max_context_bytes
+    )
+
+
+def _steered(
+    tenant: Tenant, exec_id: str, steer: Callable[[Steering, Tenant, UUID], ExecutionState]
+) -> dict[str, Any]:
+    execution_id = parse_id(exec_id, _KIND)
+    status = steer(_steering(), tenant, execution_id)
+    return {"tenant_id": tenant.name, "execution_id": execution_id, "status": str(status)}
 
 
 def _moment(session: Session, since: timedelta | datetime | None) -> datetime | None:

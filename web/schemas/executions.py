@@ -8,8 +8,10 @@ from marshmallow import ValidationError, fields, validate
 from cloacina.dag.states import ExecutionState
 from cloacina.executions.attempt_log import STDERR, STDOUT
 from cloacina.executions.logs import MOST_LINES
+from cloacina.lifecycle.control import FAILED, START
 from web.parsing import parse_since
 from web.schemas.common import Answer, Pagination, RequestBody, Timestamp
+from web.schemas.workflows import ExecuteResponse
 
 _STATES = tuple(str(state.value) for state in ExecutionState)
 
@@ -51,6 +53,38 @@ class ExecutionDetail(Answer):
     error = fields.String(allow_none=True)
     started_at = Timestamp()
     completed_at = Timestamp(allow_none=True)
+    rerun_of = fields.UUID(
+        allow_none=True, metadata={"description": "The execution that it repeats."}
+    )
+
+
+class ExecutionStatus(Answer):
+    """An execution that was cancelled, paused or resumed."""
+
+    tenant_id = fields.String()
+    execution_id = fields.UUID()
+    status = fields.String(
+        validate=validate.OneOf(_STATES), metadata={"description": "Its new state."}
+    )
+
+
+class RerunRequest(RequestBody):
+    """From where an execution is to be run again."""
+
+    start_from = fields.String(
+        data_key="from",
+        load_default=START,
+        validate=validate.OneOf((START, FAILED), error="must be one of: {choices}"),
+        metadata={
+            "description": "`failed` takes over what completed, and what no failed task led to."
+        },
+    )
+
+
+class RerunResponse(ExecuteResponse):
+    """An execution that repeats another, and was accepted."""
+
+    rerun_of = fields.UUID()
 
 
 class Since(fields.Field[timedelta | datetime]):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ LISTS: dict[str, list[Any]] = {
     "ages": [0.5],
 }
 NUMBERS = {"attempt", "first", "last_event", "limit", "lost", "most", "most_bytes", "remaining"}
-IDS = {"execution_id", "package_id", "rerun_of", "task_uuid", "tenant_id", "token", "id"}
+IDS = {"execution_id", "key_id", "package_id", "rerun_of", "task_uuid", "tenant_id", "token", "id"}
 
 
 def sample(name: str) -> object:
@@ -50,21 +51,24 @@ def sample(name: str) -> object:
 def test_each_statement_is_one_that_the_database_takes(
     either_database: Database, either_tenant: Tenant, feature: str, statement: Statement
 ) -> None:
-    names = set(re.findall(r"%\((\w+)\)s", statement.postgresql))
-    explain = Statement("explain", f"EXPLAIN {statement.postgresql}", f"EXPLAIN {statement.sqlite}")
+    explain = replace(
+        statement,
+        postgresql=b"EXPLAIN " + statement.postgresql,
+        sqlite=f"EXPLAIN {statement.sqlite}",
+    )
     is_platforms = feature in OF_THE_PLATFORM
     opening = AS_PLATFORM if is_platforms else as_tenant(either_tenant)
-    parameters = {name: sample(name) for name in names}
+    parameters = {name: sample(name) for name in statement.parameters}
     with either_database.unit(opening) as unit:
         assert unit.ask(Call(explain, parameters))[0]
 
 
 def test_both_forms_of_a_statement_take_the_same_parameters() -> None:
     for feature, statement in STATEMENTS:
-        postgresql = set(re.findall(r"%\((\w+)\)s", statement.postgresql))
+        postgresql = set(statement.parameters)
         sqlite = set(re.findall(r"(?<!:):([a-z_]+)", statement.sqlite))
         # SQLite has one tenant, one role and no outages
-        left_out = {"timeout", "grace_s"}
+        left_out = {"timeout", "idle_timeout", "grace_s"}
         assert sqlite - postgresql == set(), (feature, statement.name)
         assert postgresql - sqlite <= left_out, (feature, statement.name)
 
@@ -100,9 +104,10 @@ def test_a_statement_has_a_form_for_each_database(tmp_path: Path) -> None:
         "-- name: two\nSELECT 1 FROM t {lock:t}\n-- sqlite:\n-- why\nSELECT 2\n",
     )
     assert [each.name for each in found] == ["one", "two"]
-    assert found.one.postgresql == "SELECT x::text FROM t WHERE a = %(first)s FOR UPDATE"
+    assert found.one.postgresql == b"SELECT x::text FROM t WHERE a = $1 FOR UPDATE"
+    assert found.one.parameters == ("first",)
     assert found.one.sqlite == "SELECT x::text FROM t WHERE a = :first "
-    assert found.two.postgresql == "SELECT 1 FROM t FOR UPDATE OF t SKIP LOCKED"
+    assert found.two.postgresql == b"SELECT 1 FROM t FOR UPDATE OF t SKIP LOCKED"
     assert found.two.sqlite == "SELECT 2"
     with pytest.raises(AttributeError):
         _ = found.three

@@ -5,8 +5,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from cloacina.db import AS_PLATFORM, Call, Database, Statement, as_tenant
+from cloacina.db import AS_PLATFORM, Call, Database, as_tenant
 from cloacina.db.database import DATABASE_ERRORS
+from cloacina.db.sql_file import make_statement
 from cloacina.lifecycle.tenants import create_tenant, delete_tenant
 from cloacina.tenants import services as tenants
 from cloacina.tenants.errors import TenantNotFound
@@ -17,7 +18,7 @@ EXECUTIONS = "SELECT id FROM workflow_executions"
 
 
 def ask(text: str) -> Call:
-    return Call(Statement("test", text, text))
+    return Call(make_statement("test", text, text))
 
 
 def of(tenant: Tenant) -> str:
@@ -91,8 +92,8 @@ def gone(database: Database, how: str) -> Tenant:
         delete_tenant(database, tenant.name)
     else:
         with database.unit(AS_PLATFORM) as unit:
-            text = "UPDATE tenants SET status = 'deleting' WHERE id = %(id)s"
-            unit.commit(Call(Statement("test", text, ""), {"id": tenant.id}))
+            text = "UPDATE tenants SET status = 'deleting' WHERE id = :id"
+            unit.commit(Call(make_statement("test", text, ""), {"id": tenant.id}))
     return tenant
 
 

@@ -11,26 +11,26 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from cloacina.db import AS_PLATFORM, Call, Database, Statement, Unit, as_tenant
+from cloacina.db import AS_PLATFORM, Call, Database, Unit, as_tenant
+from cloacina.db.sql_file import make_statement
 from cloacina.db.units import PostgresUnit
 from cloacina.embedded import EmbeddedPostgres
 from cloacina.errors import DatabaseUnavailable
 from cloacina.lifecycle.tenants import create_tenant
 from tests.cloacina.tenants.logins import admin
 
+INSERT = "INSERT INTO workers (id, name, concurrency, in_flight, started_at, heartbeat_at)"
 WORKERS = "SELECT name FROM workers ORDER BY name"
 
 
 def call(text: str, sqlite: str = "", **parameters: object) -> Call:
-    return Call(Statement("test", text, sqlite or text), parameters)
+    return Call(make_statement("test", text, sqlite or text), parameters)
 
 
 def add(name: str) -> Call:
     return call(
-        "INSERT INTO workers (id, name, concurrency, in_flight, started_at, heartbeat_at)"
-        " VALUES (%(id)s, %(name)s, 1, 0, now(), now())",
-        "INSERT INTO workers (id, name, concurrency, in_flight, started_at, heartbeat_at)"
-        " VALUES (:id, :name, 1, 0, '2026', '2026')",
+        f"{INSERT} VALUES (:id, :name, 1, 0, now(), now())",
+        f"{INSERT} VALUES (:id, :name, 1, 0, '2026', '2026')",
         id=uuid4(),
         name=name,
     )
@@ -106,8 +106,7 @@ def test_after_a_commit_the_unit_may_go_on_with_another_transaction(workers: Dat
 def test_values_of_all_kinds_come_back_as_they_went(workers: Database) -> None:
     task_uuid = uuid4()
     asked = call(
-        "SELECT %(task_uuid)s::uuid AS task_uuid, now() AS moment, true AS active,"
-        " %(word)s AS word",
+        "SELECT :task_uuid::uuid AS task_uuid, now() AS moment, true AS active, :word AS word",
         "SELECT :task_uuid AS task_uuid, '2026-01-02T03:04:05.000006+00:00' AS moment,"
         " 1 AS active, :word AS word",
         task_uuid=task_uuid,
@@ -165,7 +164,7 @@ def test_many_statements_take_one_round_trip(
 
     monkeypatch.setattr(PostgresUnit, "_exchange", counted)
     with single.unit(AS_PLATFORM) as unit:
-        rows = unit.ask(*(call("SELECT %(n)s::int AS n", n=n) for n in range(500)))
+        rows = unit.ask(*(call("SELECT :n::int AS n", n=n) for n in range(500)))
         unit.commit(call("SELECT 1 AS n"))
     assert [found[0].n for found in rows] == list(range(500))
     # BEGIN and the role come with the first statements, COMMIT with the last
@@ -257,7 +256,7 @@ def test_no_role_is_left_to_the_next_unit_of_a_connection(
     single: Database, tenant_name: str, database: Database
 ) -> None:
     acme, globex = (create_tenant(database, f"{tenant_name}_{x}") for x in "ag")
-    nobody = Call(Statement("nobody", "SELECT 1 AS done", "SELECT 1 AS done"))
+    nobody = Call(make_statement("nobody", "SELECT 1 AS done", "SELECT 1 AS done"))
     seen = []
     for opening in (as_tenant(acme), nobody, as_tenant(globex), nobody, AS_PLATFORM, nobody):
         with single.unit(opening) as unit:

@@ -213,8 +213,8 @@ class Runs:
 
     def get(self, execution_id: UUID) -> services.Execution:
         """Give an execution."""
-        with self.database.tenant(self.tenant) as session:
-            return services.get(session, execution_id)
+        with self.unit() as unit:
+            return services.get(unit, execution_id)
 
     def row(self, execution_id: UUID, task_id: str) -> TaskRow:
         """Give a task's row."""

@@ -101,6 +101,7 @@ def test_after_its_time_slice_a_slot_hints_once_at_what_is_left(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cloacina.executions.engine.SLICE_S", 0)
+    monkeypatch.setattr("cloacina.executions.engine.LONGEST_SLICE_S", 0)
     package = desk.built(CHAIN)
     first, second = desk.start(package), desk.start(package)
     desk.hints()
@@ -268,6 +269,8 @@ def test_a_task_whose_claim_is_lost_is_killed_and_nothing_of_it_is_stored(
         return renew(unit, held)
 
     monkeypatch.setattr("cloacina.executions.claims.renew", lost_before)
+    monkeypatch.setattr("cloacina.executions.engine.SLICE_S", 0)
+    monkeypatch.setattr("cloacina.executions.engine.LONGEST_SLICE_S", 0)
     assert desk.run(execution_id) == 1
     assert "the claim was lost, its result is not stored" in caplog.text
     # it was given back while it ran, and costs no attempt
