@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cloacina.db import Call, Database, Row, Statement, Unit
+from cloacina.db import Call, Database, Row, Unit
+from cloacina.db.sql_file import make_statement
 from cloacina.executions import claims
 from cloacina.executions.claims import Claim, Completed, Finished
 from cloacina.lifecycle.tenants import create_tenant
@@ -20,7 +21,7 @@ SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::int AS written,
     coalesce(sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)), 0)::int AS read
 FROM pg_stat_xact_user_tables WHERE schemaname = current_schema()
 """
-TOUCHED = Call(Statement("touched", TOUCHED_ROWS, ""))
+TOUCHED = Call(make_statement("touched", TOUCHED_ROWS, ""))
 
 
 @dataclass
