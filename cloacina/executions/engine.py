@@ -13,8 +13,8 @@ from cloacina.executions.claims import Claim, Completed, Failed, Finished, Outco
 from cloacina.executions.drain import Drain
 from cloacina.executions.errors import LostClaim
 from cloacina.executions.graphs import GraphCache
+from cloacina.executions.handing import Taken
 from cloacina.executions.log_sink import LogSink
-from cloacina.executions.parking import Taken
 from cloacina.executions.served import ServedQueues
 from cloacina.settings import Settings
 from cloacina.tenants import services as tenants
@@ -167,7 +167,7 @@ class Engine:
                 )
                 return None
             except DatabaseUnavailable:
-                if time.monotonic() >= give_up:
+                if time.monotonic() >= give_up or self._drain.left_s() <= 0:
                     raise
                 time.sleep(TRY_AGAIN_S)
             else:
