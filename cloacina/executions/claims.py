@@ -331,7 +331,12 @@ def renew(unit: Unit, held: Collection[Claim | ClaimRef]) -> set[UUID]:
         "tokens": [claim.token for claim in held],
         "lease_s": LEASE_S,
     }
-    return {row.claim_token for row in unit.commit(Call(SQL.renew, values))[0]}
+    calls = [Call(SQL.renew, values)]
+    if len(held) > 1:
+        # whoever changes several tasks of one execution holds its row, or they wait in a circle
+        executions = [claim.execution_id for claim in held]
+        calls.insert(0, Call(SQL.lock_executions, {"execution_ids": executions}))
+    return {row.claim_token for row in unit.commit(*calls)[-1]}
 
 
 def restore(unit: Unit, graphs: GraphCache, terms: Terms, ref: ClaimRef) -> Claim:

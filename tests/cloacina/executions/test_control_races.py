@@ -5,17 +5,21 @@ On PostgreSQL, where they do meet; each many times, since a race that is lost on
 
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from uuid import UUID
 
 import pytest
 
-from cloacina.db import Database
+from cloacina.db import Call, Database
 from cloacina.errors import CloacinaError, Conflict
+from cloacina.executions import claims
 from cloacina.executions.claims import Claim, Completed
 from cloacina.executions.errors import LostClaim
+from cloacina.executions.transition import SQL
 from cloacina.lifecycle.tenants import create_tenant
 from tests.cloacina.executions.runs import Runs, chain, failed, task
+from tests.cloacina.executions.test_logs import happens, waits_for_a_lock
 from tests.cloacina.executions.test_races import together
 
 TIMES = 15
@@ -252,3 +256,23 @@ def test_of_several_that_do_the_same_one_does_it(runs: Runs) -> None:
             assert sum(each is None for each in done) == 1
             assert runs.kinds(execution_id).count(kind) == 1
         check(runs, execution_id)
+
+
+def test_the_renewal_of_several_claims_waits_for_whoever_holds_their_execution(
+    runs: Runs,
+) -> None:
+    # each taking tasks in an order of its own, the two would wait for each other
+    execution_id = runs.start(runs.workflow(task("a"), task("b")))
+    held = [runs.must_claim(execution_id) for _ in range(2)]
+
+    def renew() -> set[UUID]:
+        with runs.unit() as unit:
+            return claims.renew(unit, held)
+
+    with ThreadPoolExecutor(1) as threads:
+        with runs.unit() as holder:
+            holder.ask(Call(SQL.lock_execution, {"execution_id": execution_id}))
+            renewal = threads.submit(renew)
+            assert happens(lambda: renewal.done() or waits_for_a_lock(runs.database))
+            assert not renewal.done()
+        assert renewal.result(20) == {claim.token for claim in held}
