@@ -5,7 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format wheel clean
+# another storm: make chaos SEED=7 STORM_S=600
+STORM_S ?= 180
+
+.PHONY: demo test chaos bench check format wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -13,11 +16,18 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
 
+chaos: $(VENV)/installed-dev
+	$(BIN)/python -m tests.chaos --seconds $(STORM_S) $(if $(SEED),--seed $(SEED))
+
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# what and how much: make bench BENCH="--quick --only latency"; docs/performance.md explains it
+bench: $(VENV)/installed
+	$(BIN)/python -m bench $(BENCH)
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .

@@ -6,7 +6,7 @@ it, when the host is gone, when the leash is let go, when the lease is over and 
 
 Over the leash, a line each, come
 
-    lease <s>    from now on, in seconds, until everything is killed
+    lease <s>    when everything is killed: a moment of the machine's monotonic clock, in seconds
     tidy         between two tasks: kill all but the child, empty the scratch folder
     rest         give the child back: the same, and the leash may be let go
     kill         kill everything
@@ -43,6 +43,9 @@ IDLE = b"idle"
 
 END_WITHIN_S = 5.0
 TIDY_WITHIN_S = 2.0
+HELD_S = 300.0
+"""Seconds that a slot may hold a child without running anything in it."""
+
 READY_WITHIN_S = 5.0
 """Seconds until a child that was given back must wait for the next to borrow it."""
 
@@ -181,9 +184,11 @@ class Nanny:
     def _obey(self, line: str) -> None:
         word, _, rest = line.partition(" ")
         if word == "lease":
-            self._deadline = time.monotonic() + float(rest)
+            self._deadline = float(rest)
         elif word == "tidy":
             clean = self._tidy()
+            # nothing of the tenant's runs now: whoever holds the child may keep it for a while
+            self._deadline = time.monotonic() + HELD_S
             self._tell(f"tidy {'yes' if clean else 'no'}")
             if not clean:
                 self._end("dirty")

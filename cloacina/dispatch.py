@@ -6,6 +6,7 @@ broker could otherwise make workers look after tenants of his choice.
 
 import hmac
 import logging
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -49,9 +50,10 @@ BROKER_OPTIONS: dict[str, Any] = {
 }
 """How every process of ours talks to the broker (Celery's setting names)."""
 
-MOST_WAITING = 100
+MOST_WAITING = 16
 """Hints that may wait in one queue. The work itself waits in its tables, and each of these leads
-to all of it, so that more would only fill the broker when no worker is there."""
+to all of it: more of them would only keep workers busy with looking, or fill the broker when no
+worker is there."""
 
 HINT_LOST_S = 3
 """Seconds until the scheduler looks after a tenant, in case a hint does not arrive."""
@@ -122,6 +124,16 @@ class Dispatcher:
     def resume(self, worker_id: UUID, tenant_id: UUID, task_uuid: UUID) -> bool:
         """Hint that a task which waits at a worker wants to go on; returns the same as `run`."""
         return self._publish(RESUME, tenant_id, worker_queue_name(worker_id), str(task_uuid))
+
+    def is_any_waiting(self, queues: Sequence[str]) -> bool:
+        """Say whether a hint waits in one of these queues; False, too, while the broker is away."""
+        if not queues:
+            return False
+        try:
+            with self._app.producer_pool.acquire(block=True) as producer:
+                return bool(producer.channel.client.exists(*queues))
+        except _BROKER_ERRORS:
+            return False
 
     def delete_queue(self, name: str) -> None:
         """Delete a queue that nobody reads any more, with what waits in it."""

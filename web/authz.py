@@ -5,6 +5,7 @@ from typing import Literal, cast
 
 from flask import g, request
 
+from cloacina.db import AS_PLATFORM
 from cloacina.errors import Forbidden, InvalidInput, Unauthorized
 from cloacina.keys import services as keys
 from cloacina.keys.models import ADMIN, READ, WRITE, Principal
@@ -129,22 +130,38 @@ def authorize() -> None:
 
 
 def _admit(level: Level, view_args: dict[str, object]) -> None:
-    key = _presented_key()
-    with state().database.platform() as session:
-        g.principal = caller = keys.verify(session, key)
-        _refuse_nul()
-        if level.scope == "platform" and not caller.key.is_admin:
-            raise AdminRequired
-        if level.scope == "tenant":
-            # from here on the tenant itself is handed on, never again its name
-            name = str(view_args.pop("tenant_id"))
-            g.tenant = view_args["tenant"] = _own_tenant(caller, name) or tenants.find(
-                session, name
-            )
+    name = str(view_args.pop("tenant_id")) if level.scope == "tenant" else ""
+    calls = [keys.verify_call(_presented_key())]
+    if level.scope == "tenant":
+        calls.append(tenants.find_call(_without_nul(name)))
+    with state().database.unit(AS_PLATFORM) as unit:
+        presented, *found = unit.commit(*calls)
+    g.principal = caller = _noted(keys.verified(presented))
+    _refuse_nul()
+    if level.scope == "platform" and not caller.key.is_admin:
+        raise AdminRequired
+    if level.scope == "tenant":
+        # from here on the tenant itself is handed on, never again its name
+        tenant = _own_tenant(caller, name) or tenants.found(found[0], name)
+        g.tenant = view_args["tenant"] = tenant
     if not caller.has_role(level.role):
         raise InsufficientPermissions(
             f"this needs the role '{level.role}', and the key has '{caller.key.role}'"
         )
+
+
+def _noted(verified: tuple[Principal, bool]) -> Principal:
+    """Note now and then that a key is used."""
+    caller, use_is_news = verified
+    if use_is_news:
+        with state().database.unit(AS_PLATFORM) as unit:
+            keys.note_use(unit, caller)
+    return caller
+
+
+def _without_nul(name: str) -> str:
+    """Make of a name what can be asked for; one with a NUL is refused once its caller is known."""
+    return name.replace("\0", "")
 
 
 def _own_tenant(caller: Principal, name: str) -> Tenant | None:

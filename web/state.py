@@ -67,6 +67,4 @@ def register(app: Flask, settings: Settings) -> None:
     database = Database(settings.database_url, settings.database_pool_size)
     dispatcher = Dispatcher(database, settings.broker_url)
     readiness = Readiness(Database(settings.database_url, pool_size=1), dispatcher)
-    app.extensions[_EXTENSION] = State(
-        settings, database, dispatcher, readiness, GraphCache()
-    )
+    app.extensions[_EXTENSION] = State(settings, database, dispatcher, readiness, GraphCache())

@@ -62,6 +62,8 @@ class TenantQueues(bootsteps.StartStopStep):  # type: ignore[misc]
         for added in sorted(names - consumed):
             parent.task_consumer.add_queue(queue(added))
             log.info("takes up the queue %s", added)
+        if names != consumed:
+            process.serves(names)
         if names - consumed:
             parent.task_consumer.consume()
         for dropped in sorted(consumed - names):

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import warnings
+from collections.abc import Collection
 from uuid import UUID, uuid4
 
 from celery import signals
@@ -17,6 +18,7 @@ from cloacina.dispatch import Dispatcher, worker_queue_name
 from cloacina.errors import DatabaseUnavailable
 from cloacina.executions.drain import Drain
 from cloacina.executions.parking import Lot
+from cloacina.executions.served import ServedQueues
 from cloacina.fleet import services as fleet
 from cloacina.processes import die_with_parent
 from cloacina.sandbox import Host
@@ -49,6 +51,7 @@ class Main:
         settings = worker_settings()
         self.folder = make_worker_folder(settings)
         self.drain = Drain()
+        self.queues = ServedQueues(self.folder)
         self.database = Database(settings.database_url, pool_size=2)
         keep_out_of_slots(self.database)
         self.dispatcher = Dispatcher(self.database, settings.broker_url)
@@ -102,6 +105,12 @@ def keep_out_of_slots(database: Database) -> None:
     _process.main_databases.append(database)
 
 
+def serves(names: Collection[str]) -> None:
+    """Let the slots know which queues the worker serves."""
+    if _process.main is not None:
+        _process.main.queues.write(names)
+
+
 def look_after() -> None:
     """Look after what the main process holds; called each second, on its main thread."""
     if _process.main is not None:
@@ -131,7 +140,9 @@ def _open_slot(**_: object) -> None:
     main = _process.main
     assert main is not None  # noqa: S101  # the worker was opened before it forked
     main.enter_slot()
-    _process.slot = Slot(worker_settings(), WORKER_NAME, main.host, main.lot, main.drain)
+    _process.slot = Slot(
+        worker_settings(), WORKER_NAME, main.host, main.lot, drain=main.drain, queues=main.queues
+    )
 
 
 @signals.worker_process_shutdown.connect

@@ -12,6 +12,7 @@ from cloacina.executions.drain import Drain
 from cloacina.executions.engine import Engine
 from cloacina.executions.graphs import GraphCache
 from cloacina.executions.parking import Door, Lot
+from cloacina.executions.served import ServedQueues
 from cloacina.packages.cache import PackageCache
 from cloacina.sandbox import Host, Sandbox
 from cloacina.settings import Settings
@@ -28,9 +29,19 @@ class Slot:
         host: the worker's sandbox host.
         lot: where the worker's tasks wait without a slot.
         drain: says when the worker is to stop.
+        queues: that the worker serves.
     """
 
-    def __init__(self, settings: Settings, worker: str, host: Host, lot: Lot, drain: Drain) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        worker: str,
+        host: Host,
+        lot: Lot,
+        *,
+        drain: Drain,
+        queues: ServedQueues,
+    ) -> None:
         self.settings = settings
         self.database = Database(settings.database_url, pool_size=_CONNECTIONS)
         self.dispatcher = Dispatcher(self.database, settings.broker_url)
@@ -59,6 +70,7 @@ class Slot:
             settings=settings,
             terms=self.terms,
             drain=drain,
+            queues=queues,
         )
 
     def close(self) -> None:

@@ -9,10 +9,11 @@ from cloacina.db.database import (
     as_tenant,
     is_duplicate,
 )
+from cloacina.db.pipeline import Call, Row
 from cloacina.db.sql_file import SqlFile, Statement
 from cloacina.db.statements import execute_ddl, identifier, literal, rows_changed
 from cloacina.db.texts import storable
-from cloacina.db.units import Call, Row, Unit
+from cloacina.db.units import Unit
 
 __all__ = [
     "AS_PLATFORM",

@@ -10,7 +10,7 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Protocol
@@ -22,14 +22,24 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
-from cloacina.db.sql_file import Statement
-from cloacina.db.units import AWAY_STATES, DRIVER_ERRORS, Call, PostgresUnit, SqliteUnit, Unit
+from cloacina.db.pipeline import Call
+from cloacina.db.sql_file import make_statement
+from cloacina.db.units import (
+    ACT_AS,
+    AWAY_STATES,
+    DRIVER_ERRORS,
+    PostgresUnit,
+    SqliteUnit,
+    Unit,
+)
 from cloacina.errors import ConfigurationError, DatabaseUnavailable
 
 CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 10
 POOL_RECYCLE_S = 1800
 STATEMENT_TIMEOUT_MS = 30_000
+UNIT_IDLE_TIMEOUT_MS = 4_000
+"""Milliseconds after which PostgreSQL takes the locks of a process that was stopped in a unit."""
 SQLITE_BUSY_TIMEOUT_MS = 20_000
 
 _CONNECT_ARGUMENTS = {
@@ -40,13 +50,13 @@ _CONNECT_ARGUMENTS = {
 _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
 
 _ACT_AS = (
-    "SELECT set_config('role', {role}, true) AS role, set_config('search_path', {path}, true)"
-    " AS path, set_config('statement_timeout', {timeout}, true) AS timeout"
+    "SELECT set_config('role', :role, true) AS role, set_config('search_path', :path, true)"
+    " AS path, set_config('statement_timeout', :timeout, true) AS timeout"
 )
-_BEGIN_AS = text(_ACT_AS.format(role=":role", path=":path", timeout=":timeout"))
-_UNIT_AS = Statement(
-    "act_as",
-    _ACT_AS.format(role="%(role)s", path="%(path)s", timeout="%(timeout)s"),
+_BEGIN_AS = text(_ACT_AS)
+_UNIT_AS = make_statement(
+    ACT_AS,
+    f"{_ACT_AS}, set_config('idle_in_transaction_session_timeout', :idle_timeout, true) AS idle",
     "SELECT 1 AS done",
 )
 
@@ -81,7 +91,7 @@ class Database:
         self.engine = _create_engine(url, pool_size)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._pool = QueuePool(
-            partial(psycopg.connect, **_driver_arguments(self.engine)),
+            partial(_connect, _driver_arguments(self.engine)),
             pool_size=pool_size,
             max_overflow=0,
             timeout=POOL_TIMEOUT_S,
@@ -181,7 +191,8 @@ class Database:
 
     def _act_as(self, session: Session, role: str, schema: str) -> None:
         if not self.is_sqlite:
-            session.execute(_BEGIN_AS, _scope_values(role, schema))
+            values = _scope_values(role, schema)
+            session.execute(_BEGIN_AS, {name: values[name] for name in ("role", "path", "timeout")})
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
@@ -209,9 +220,20 @@ class Database:
         self._pool = self._pool.recreate()
 
 
+TIMEOUTS = {
+    "timeout": str(STATEMENT_TIMEOUT_MS),
+    "idle_timeout": str(UNIT_IDLE_TIMEOUT_MS),
+}
+"""What a unit's first statement sets besides its role."""
+
+
 def _scope_values(role: str, schema: str) -> dict[str, str]:
-    quoted = '"' + schema.replace('"', '""') + '"'
-    return {"role": role, "path": quoted, "timeout": str(STATEMENT_TIMEOUT_MS)}
+    return {"role": role, "path": search_path(schema), **TIMEOUTS}
+
+
+def search_path(schema: str) -> str:
+    """Quote a schema's name as a search_path."""
+    return '"' + schema.replace('"', '""') + '"'
 
 
 def as_tenant(scope: TenantScope) -> Call:
@@ -220,7 +242,7 @@ def as_tenant(scope: TenantScope) -> Call:
 
 
 AS_PLATFORM = Call(_UNIT_AS, _scope_values("none", "public"))
-"""Has a unit act as the service, on the platform's tables; within a tenant's unit these come last."""
+"""Has a unit act as the service, on the platform's tables; in a tenant's unit these come last."""
 
 
 def sqlstate(error: BaseException) -> str:
@@ -292,6 +314,10 @@ def _driver_arguments(engine: sqlalchemy.Engine) -> dict[str, Any]:
     arguments = engine.dialect.create_connect_args(engine.url)[1]
     arguments.pop("context", None)
     return {**arguments, **_CONNECT_ARGUMENTS, "autocommit": True}
+
+
+def _connect(arguments: Mapping[str, Any]) -> Any:
+    return psycopg.connect(**arguments)
 
 
 def _keep_private(path: str | None) -> None:

@@ -51,13 +51,24 @@ class Statement:
 
     Parameters:
         name: in its file.
-        postgresql: with parameters as `%(name)s`.
+        postgresql: with parameters as `$1`, in UTF-8.
+        parameters: their names, in order.
         sqlite: with parameters as `:name`.
+        is_command: begins or ends a transaction; there is nothing to plan about it.
     """
 
     name: str
-    postgresql: str
+    postgresql: bytes
+    parameters: tuple[str, ...]
     sqlite: str
+    is_command: bool = False
+
+
+def make_statement(name: str, postgresql: str, sqlite: str) -> Statement:
+    """Make a statement of two texts with parameters as `:name`."""
+    names = tuple(dict.fromkeys(_PARAMETER.findall(postgresql)))
+    numbered = _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", postgresql)
+    return Statement(name, numbered.encode(), names, sqlite)
 
 
 class SqlFile:
@@ -90,11 +101,7 @@ def _read(text: str) -> Iterator[Statement]:
     for block in blocks:
         name, _, body = block.partition("\n")
         common, _, other = body.partition(_SQLITE)
-        yield Statement(
-            name.strip(),
-            _PARAMETER.sub(r"%(\1)s", _spelt(common, 0)),
-            _spelt(other or common, 1),
-        )
+        yield make_statement(name.strip(), _spelt(common, 0), _spelt(other or common, 1))
 
 
 def _spelt(text: str, dialect: int) -> str:

@@ -8,35 +8,29 @@ rolled back. On PostgreSQL the statements travel in pipeline mode.
 import json
 import sqlite3
 from collections import namedtuple
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import psycopg
-from psycopg.rows import namedtuple_row
+from psycopg.pq import ConnStatus, PipelineStatus
 from sqlalchemy import Pool, exc
 
 from cloacina.db.clock import SQLITE_WRITTEN
+from cloacina.db.pipeline import Call, Prepared, Row, exchange
 from cloacina.db.sql_file import Statement
 from cloacina.errors import DatabaseUnavailable
 
-Row = Any
-"""A named tuple with the statement's columns."""
+ACT_AS = "act_as"
+"""The name of the statement that says as whom a unit goes on."""
 
 DRIVER_ERRORS = (psycopg.Error, sqlite3.Error)
 
 # connection exceptions, too many connections, and shutdowns by an operator or a crash
 AWAY_STATES = ("08", "53300", "57P01", "57P02", "57P03")
-
-
-class Call(NamedTuple):
-    """A statement with its parameters; parameters that it does not name are not looked at."""
-
-    statement: Statement
-    parameters: Mapping[str, Any] = {}  # noqa: RUF012  # nobody writes to it
 
 
 class Unit(Protocol):
@@ -45,6 +39,9 @@ class Unit(Protocol):
     opened: Sequence[Row]
     """What the statement gave that the transaction began with, once something was asked."""
 
+    scope: str
+    """The search_path in force."""
+
     def ask(self, *calls: Call) -> list[list[Row]]:
         """Run statements and give each one's rows."""
 
@@ -52,8 +49,8 @@ class Unit(Protocol):
         """Run statements, commit, and give each statement's rows."""
 
 
-BEGIN = Statement("begin", "BEGIN", "BEGIN IMMEDIATE")
-COMMIT = Statement("commit", "COMMIT", "COMMIT")
+BEGIN = Statement("begin", b"BEGIN", (), "BEGIN IMMEDIATE", is_command=True)
+COMMIT = Statement("commit", b"COMMIT", (), "COMMIT", is_command=True)
 
 
 class PostgresUnit:
@@ -66,6 +63,7 @@ class PostgresUnit:
 
     def __init__(self, pool: Pool, opening: Call) -> None:
         self.opened: Sequence[Row] = ()
+        self.scope = ""
         self._pool = pool
         self._opening = opening
         self._connection: Any = None
@@ -113,14 +111,14 @@ class PostgresUnit:
 
     def _exchange(self, calls: Sequence[Call]) -> list[list[Row]]:
         connection = self._connection.dbapi_connection
-        cursors = []
+        prepared = self._connection.info.setdefault("prepared", Prepared())
+        scopes = []
+        for call in calls:
+            scopes.append(self.scope)
+            if call.statement.name == ACT_AS:
+                self.scope = call.parameters["path"]
         try:
-            with connection.pipeline():
-                for statement, parameters in calls:
-                    cursor = connection.cursor(row_factory=namedtuple_row)
-                    cursor.execute(statement.postgresql, parameters)
-                    cursors.append(cursor)
-            return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+            return exchange(connection, prepared, scopes, calls)
         except psycopg.Error as error:
             if not _is_away(error, connection):
                 raise
@@ -129,7 +127,9 @@ class PostgresUnit:
             raise DatabaseUnavailable from error
 
     def _pool_again(self) -> None:
-        if self._connection.dbapi_connection.closed:
+        pgconn = self._connection.dbapi_connection.pgconn
+        if pgconn.status != ConnStatus.OK or pgconn.pipeline_status != PipelineStatus.OFF:
+            # lost, or left in the middle of an exchange
             self._connection.invalidate()
         else:
             self._connection.close()
@@ -153,6 +153,7 @@ class SqliteUnit:
 
     def __init__(self, connection: Any, opening: Call) -> None:
         self.opened: Sequence[Row] = ()
+        self.scope = ""
         self._connection = connection
         self._opening = opening
         self._open = False
@@ -225,11 +226,16 @@ def _as_it_is(value: Any) -> Any:
 @cache
 def _row_type(names: tuple[str, ...]) -> tuple[Any, tuple[Any, ...]]:
     """Make a row's type, and a reader for each column: SQLite has neither ids nor moments."""
-    return namedtuple("Row", names), tuple(map(_reader, names))  # noqa: PYI024  # its fields come with the rows
+    return namedtuple("Row", names), tuple(map(_reader, names))
+
+
+_IDS = frozenset(
+    {"id", "claim_token", "execution_id", "package_id", "rerun_of", "task_uuid", "tenant_uuid"}
+)
 
 
 def _reader(name: str) -> Any:
-    if name in ("id", "claim_token", "execution_id", "package_id", "rerun_of", "task_uuid"):
+    if name in _IDS:
         return _uuid
     if name in ("active", "paused"):
         return bool

@@ -65,8 +65,7 @@ class AttemptLog:
             "kept": self._bytes_kept,
             "is_cut": self._is_cut,
             "unfinished": {
-                stream: base64.b64encode(rest).decode()
-                for stream, rest in self._unfinished.items()
+                stream: base64.b64encode(rest).decode() for stream, rest in self._unfinished.items()
             },
         }
 

@@ -2,7 +2,9 @@
 
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable
+from uuid import UUID
 
 from cloacina.dag.errors import ContextTooLarge
 from cloacina.db import DATABASE_ERRORS, Database, as_tenant
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 
 RENEW_S = 2.0
 """Seconds between two renewals of a claim while its task runs."""
+
+_MOST_CODES = 100
 
 LOOK_S = 0.25
 """Seconds between two looks at a task that runs: at its log, and at whether the worker stops."""
@@ -71,10 +75,7 @@ class Attempts:
         self._terms = terms
         self._graphs = graphs
         self._drain = drain
-
-    def rest(self) -> None:
-        """Let others of the worker have the child that this slot holds."""
-        self._sandbox.rest()
+        self._codes: OrderedDict[UUID, Code] = OrderedDict()
 
     def run(self, tenant: Tenant, claim: Claim) -> tuple[Outcome | None, LogSink]:
         """Run a task.
@@ -107,14 +108,15 @@ class Attempts:
                 self._code(tenant, claim, still_wanted),
                 claim.task.id,
                 claim.input_context,
-                lease_s=claims.LEASE_S,
+                lease=hold.lease_until,
                 on_output=sink.feed,
                 still_wanted=still_wanted,
             )
         except (ChildAbandoned, NotWanted):
             if self._drain.left_s() <= 0:
                 return GivenBack(), sink
-            return self._lost(ClaimRef.of(claim), sink), sink
+            self._lost(ClaimRef.of(claim), sink)
+            return None, sink
         except CANNOT_RUN as error:
             if isinstance(error, OSError):
                 log.error("tenant %s, task %s: %s", tenant.name, claim.id, error)
@@ -143,11 +145,11 @@ class Attempts:
             self._lost(ref, sink)
             return None
         hold = Hold(self._database, tenant, claim)
-        attempt.extend(claims.LEASE_S)
+        attempt.extend(hold.lease_until())
         attempt.resume()
         return tenant, claim, self._watch(tenant, claim, attempt, sink, hold, taken.left_s), sink
 
-    def _watch(
+    def _watch(  # noqa: PLR0917  # what one attempt holds
         self,
         tenant: Tenant,
         claim: Claim,
@@ -168,14 +170,16 @@ class Attempts:
                     return GivenBack()
                 if not hold.keep(attempt):
                     attempt.kill()
-                    return self._lost(ClaimRef.of(claim), sink)
+                    self._lost(ClaimRef.of(claim), sink)
+                    return None
                 match attempt.wait(min(left_s, LOOK_S)):
                     case Answer(content):
                         size = self._settings.max_context_bytes
                         return of_answer(content, str(claim.input_context), size)
                     case Deferred():
                         left_s = deadline - time.monotonic()
-                        return self._park(tenant, claim, attempt, sink, left_s)
+                        self._park(tenant, claim, attempt, sink, left_s)
+                        return None
                     case Resumable():
                         raise ChildDied("the process that ran the code did not wait for anything")
                 sink.flush_if_due()
@@ -203,7 +207,12 @@ class Attempts:
 
     def _code(self, tenant: Tenant, claim: Claim, still_mine: Callable[[], bool]) -> Code:
         folder = self._cache.ensure(self._database, tenant, claim.package, still_mine)
-        return package_code(tenant, claim.package, folder)
+        code = self._codes.get(claim.package.id)
+        if code is None:
+            code = self._codes[claim.package.id] = package_code(tenant, claim.package, folder)
+            if len(self._codes) > _MOST_CODES:
+                self._codes.popitem(last=False)
+        return code
 
     def _lost(self, ref: ClaimRef, sink: LogSink) -> None:
         sink.close()
@@ -227,18 +236,20 @@ class Hold:
         self._database = database
         self._tenant = tenant
         self._claim = claim
-        self._renewed_at = self._looked_at = time.monotonic()
+        self._renewed_at = self._looked_at = claim.held_since
 
     def keep(self, attempt: Attempt) -> bool:
         """Renew the claim when that is due, and let the child live as long; False: it is lost."""
         if time.monotonic() - self._looked_at < RENEW_S:
             return True
-        before = self._renewed_at
         if not self.still_mine():
             return False
-        if self._renewed_at > before:
-            attempt.extend(claims.LEASE_S)
+        attempt.extend(self.lease_until())
         return True
+
+    def lease_until(self) -> float:
+        """Give the moment until which nobody else can have the claim, by the monotonic clock."""
+        return self._renewed_at + claims.LEASE_S
 
     def still_mine(self) -> bool:
         """Renew the claim; False: it is somebody else's, or may be by now."""
@@ -248,7 +259,7 @@ class Hold:
                 mine = bool(claims.renew(unit, [self._claim]))
         except DatabaseUnavailable:
             # nobody else can have claimed it before the lease is over
-            return time.monotonic() - self._renewed_at < claims.LEASE_S
+            return time.monotonic() < self.lease_until()
         except DATABASE_ERRORS:
             # refused: the tenant is being deleted, or is gone
             return False

@@ -5,6 +5,7 @@ claim was given to another is refused and never stored.
 """
 
 import json
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,6 +76,7 @@ class Claim:
         open_tasks: tasks of the execution that had not ended when this was claimed.
         input_context: JSON text; None when what is to be merged is too much.
         input_bytes: its size, or that of all that was to be merged.
+        held_since: a moment of the machine's monotonic clock before the lease began.
     """
 
     id: UUID
@@ -87,6 +89,7 @@ class Claim:
     open_tasks: int
     input_context: str | None
     input_bytes: int
+    held_since: float
 
 
 @dataclass(frozen=True)
@@ -237,6 +240,7 @@ class _Taking:
         self._task = step.graph.task(task.task_id)
         self._terms = terms
         self._token = uuid4()
+        self._begun = time.monotonic()
         self._attempt = task.attempt + 1
         self._known = outputs or {}
         step.running(terms.execution_timeout_s)
@@ -270,6 +274,7 @@ class _Taking:
             open_tasks=self.step.open_tasks,
             input_context=text,
             input_bytes=size,
+            held_since=self._begun,
         )
 
 
@@ -335,6 +340,7 @@ def restore(unit: Unit, graphs: GraphCache, terms: Terms, ref: ClaimRef) -> Clai
     Raises:
         LostClaim: the execution is gone.
     """
+    begun = time.monotonic()
     (rows,) = unit.ask(Call(SQL.of_execution, {"execution_id": ref.execution_id}))
     if not rows:
         raise LostClaim
@@ -353,6 +359,7 @@ def restore(unit: Unit, graphs: GraphCache, terms: Terms, ref: ClaimRef) -> Clai
         open_tasks=rows[0].open_tasks,
         input_context=text,
         input_bytes=size,
+        held_since=begun,
     )
 
 
@@ -377,9 +384,7 @@ def set_deferred(unit: Unit, claim: Claim, terms: Terms, *, deferred: bool) -> N
     )
     if not execution or not mine:
         raise LostClaim
-    step = Transition(
-        unit, execution[0], claim.graph, max_context_bytes=terms.max_context_bytes
-    )
+    step = Transition(unit, execution[0], claim.graph, max_context_bytes=terms.max_context_bytes)
     step.event("task_deferred" if deferred else "task_resumed", claim.task.id)
     unit.commit(*step.calls())
 
@@ -411,7 +416,9 @@ def finish(
     Raises:
         LostClaim: the claim was given to somebody else; nothing is stored.
     """
-    return _Finishing(unit, graphs, terms, claim, outcome, claim_more=claim_more).run(tenant_id, also)
+    return _Finishing(unit, graphs, terms, claim, outcome, claim_more=claim_more).run(
+        tenant_id, also
+    )
 
 
 class _Finishing:
@@ -441,11 +448,11 @@ class _Finishing:
         claiming = taking.calls() if taking is not None else []
         # the platform's rows come last
         waking = [] if retry_in_s is None else tenants.wake_calls(tenant_id, retry_in_s)
-        rows = self._unit.commit(*own, *claiming, *waking)
+        rows = self._unit.commit(*own, *claiming, *waking)[len(own) : len(own) + len(claiming)]
         return Finished(
             ready=len(ready),
             ended=step.has_ended,
-            following=taking.claim(rows[len(own) :]) if taking is not None else None,
+            following=taking.claim(rows) if taking is not None else None,
             left=left or bool(ready),
         )
 
@@ -458,25 +465,32 @@ class _Finishing:
             if len(self._claim.graph.task(name).dependencies) > 1
         ]
         calls = [Call(SQL.lock_execution, which), self._outcome_call()]
-        calls.append(Call(SQL.open_dependencies, {**which, "task_ids": joins}))
+        if joins:
+            calls.append(Call(SQL.open_dependencies, {**which, "task_ids": joins}))
         looks_elsewhere = self._claim_more and self._claim.open_tasks <= 1
         if looks_elsewhere:
             calls.append(Call(SQL.lock_ready, which))
         else:
             calls.append(Call(SQL.pick_ready if self._claim_more else SQL.is_any_ready, which))
-        execution, mine, counts, found = self._unit.ask(*calls)
+        execution, mine, *counts, found = self._unit.ask(*calls)
         if not execution or not mine:
             raise LostClaim
         self._outcome_row = mine[0]
         size = self._terms.max_context_bytes
         step = Transition(self._unit, execution[0], self._claim.graph, max_context_bytes=size)
         outputs = {} if self._output is None else {self._claim.task.id: self._output}
-        remaining = {row.task_id: row.open_dependencies for row in counts}
+        remaining = {row.task_id: row.open_dependencies for rows in counts for row in rows}
         records = Records(self._unit, step.id, size, remaining, outputs)
         row = found[0] if found else None
         if not self._claim_more:
             return step, records, None, None, bool(row and row.found)
-        return step, records, None if looks_elsewhere else row, row if looks_elsewhere else None, False
+        return (
+            step,
+            records,
+            None if looks_elsewhere else row,
+            row if looks_elsewhere else None,
+            False,
+        )
 
     def _outcome_call(self) -> Call:
         mine: dict[str, Any] = {"task_uuid": self._claim.id, "token": self._claim.token}
@@ -547,7 +561,9 @@ class _Finishing:
         first = min(ready, key=order, default=None)
         if first is None or (picked is not None and order(picked.task_id) < order(first)):
             return picked
-        return _NewlyReady(first)
+        # what was given back had begun before; all else that is newly ready had not
+        given_back = first == self._claim.task.id
+        return _NewlyReady(first, self._claim.attempt - 1 if given_back else 0)
 
 
 def _told(failed: Failed) -> dict[str, str | None]:

@@ -56,9 +56,7 @@ class Request:
     kept: Mapping[str, TaskState] = field(default_factory=dict)
 
 
-def checked_context(
-    package: Package, context: Mapping[str, Any], max_context_bytes: int
-) -> str:
+def checked_context(package: Package, context: Mapping[str, Any], max_context_bytes: int) -> str:
     """Check what a caller gave as the initial context, and fill in defaults.
 
     Parameters:

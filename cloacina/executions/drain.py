@@ -1,4 +1,4 @@
-"""A worker that is told to stop: from then on no task is claimed, and those that run have a while."""
+"""A worker that is told to stop: no task is claimed any more, and those that run have a while."""
 
 import mmap
 import struct

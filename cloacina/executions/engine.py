@@ -5,7 +5,7 @@ import time
 from uuid import UUID
 
 from cloacina.db import Database, as_tenant
-from cloacina.dispatch import Dispatcher
+from cloacina.dispatch import Dispatcher, queue_name
 from cloacina.errors import DatabaseUnavailable
 from cloacina.executions import claims
 from cloacina.executions.attempts import Attempts
@@ -15,6 +15,7 @@ from cloacina.executions.errors import LostClaim
 from cloacina.executions.graphs import GraphCache
 from cloacina.executions.handing import Taken
 from cloacina.executions.log_sink import LogSink
+from cloacina.executions.served import ServedQueues
 from cloacina.settings import Settings
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import Tenant
@@ -28,7 +29,10 @@ PATIENCE_S = 300.0
 """Seconds in which an outcome is stored once the database is back; its token decides if it may."""
 
 SLICE_S = 0.05
-"""Seconds that a slot goes on with one tenant before it lets the others have a turn."""
+"""Seconds that a slot goes on with one tenant before it looks whether others wait for a turn."""
+
+LONGEST_SLICE_S = 1.0
+"""Seconds after which it looks anew for what to do, even where nobody else waits."""
 
 AT_CAP_S = 1.0
 """Seconds until a tenant that runs as many tasks as it may is looked after again."""
@@ -45,6 +49,7 @@ class Engine:
         settings: the worker's.
         terms: of the worker.
         drain: says when the worker is to stop.
+        queues: of the tenants that the worker serves.
     """
 
     def __init__(
@@ -57,12 +62,14 @@ class Engine:
         settings: Settings,
         terms: Terms,
         drain: Drain,
+        queues: ServedQueues,
     ) -> None:
         self._database = database
         self._dispatcher = dispatcher
         self._attempts = attempts
         self._settings = settings
         self._drain = drain
+        self._queues = queues
         self._graphs = graphs
         self._terms = terms
 
@@ -79,17 +86,14 @@ class Engine:
         Raises:
             TenantNotFound: the tenant is gone.
         """
-        ends = time.monotonic() + SLICE_S
         tenant, claim = self._begin(tenant_id, execution_id)
+        turn = _Turn(self._dispatcher, self._queues, tenant)
         count = 0
-        try:
-            while claim is not None:
-                count += 1
-                outcome, sink = self._attempts.run(tenant, claim)
-                goes_on = time.monotonic() < ends and not self._drain.has_begun()
-                claim = self._go_on(tenant, claim, outcome, sink, goes_on=goes_on)
-        finally:
-            self._attempts.rest()
+        while claim is not None:
+            count += 1
+            outcome, sink = self._attempts.run(tenant, claim)
+            goes_on = not self._drain.has_begun() and turn.goes_on()
+            claim = self._go_on(tenant, claim, outcome, sink, goes_on=goes_on)
         return count
 
     def resume(self, taken: Taken) -> None:
@@ -173,6 +177,34 @@ class Engine:
     def _hint(self, tenant: Tenant, count: int, execution_id: UUID | None) -> None:
         for _ in range(count):
             self._dispatcher.run(tenant.id, tenant.name, execution_id)
+
+
+class _Turn:
+    """A slot's turn with one tenant: until others wait, which it asks after each slice.
+
+    Parameters:
+        dispatcher: knows what waits.
+        queues: of the tenants that the worker serves.
+        tenant: whose turn it is.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, queues: ServedQueues, tenant: Tenant) -> None:
+        self._dispatcher = dispatcher
+        self._queues = queues
+        self._own = queue_name(tenant.name)
+        self._next_look = time.monotonic() + SLICE_S
+        self._ends = time.monotonic() + LONGEST_SLICE_S
+
+    def goes_on(self) -> bool:
+        """Say whether the slot goes on with the tenant."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return True
+        self._next_look = now + SLICE_S
+        if now >= self._ends:
+            return False
+        others = [name for name in self._queues.names() if name != self._own]
+        return not self._dispatcher.is_any_waiting(others)
 
 
 def _log(claim: Claim, outcome: Outcome) -> None:

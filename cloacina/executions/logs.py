@@ -43,8 +43,13 @@ class LogLine:
     line: str
 
 
-def append(
-    unit: Unit, execution_id: UUID, task_id: str, attempt: int, lines: Sequence[Line], present: float
+def append(  # noqa: PLR0917  # of one attempt
+    unit: Unit,
+    execution_id: UUID,
+    task_id: str,
+    attempt: int,
+    lines: Sequence[Line],
+    present: float,
 ) -> bool:
     """Store lines of an attempt, and commit.
 

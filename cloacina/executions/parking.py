@@ -153,6 +153,8 @@ class Lot(threading.Thread):
         self._ended.set()
         if self.is_alive():
             self.join()
+        self._inbox.close()
+        self.door.close()
 
     def __len__(self) -> int:
         """Give the number of tasks that wait."""
@@ -199,7 +201,7 @@ class Lot(threading.Thread):
             log=AttemptLog.of_state(taken.log),
         )
         attempt = Attempt.attach(taken.state, taken.fds, sink.feed)
-        attempt.extend(claims.LEASE_S)
+        attempt.extend(time.monotonic() + claims.LEASE_S)
         entry = _Entry(taken.owner, taken.ref, attempt, sink, taken.left_s, taken.fds)
         self._waiting[taken.ref.id] = entry
         for fd in taken.fds:
@@ -273,7 +275,7 @@ class Lot(threading.Thread):
         for entry in entries:
             if entry.ref.token in held:
                 entry.renewed_at = begun
-                entry.attempt.extend(claims.LEASE_S)
+                entry.attempt.extend(begun + claims.LEASE_S)
         return held
 
     def _end(self, entry: "_Entry", outcome: Outcome) -> None:

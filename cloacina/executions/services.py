@@ -10,8 +10,10 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cloacina.db import Call, Unit
 from cloacina.executions.errors import ExecutionNotFound
 from cloacina.executions.models import EventRow, ExecutionRow, TaskRow
+from cloacina.executions.transition import SQL
 from cloacina.packages.models import PackageRow
 
 
@@ -106,33 +108,21 @@ def list_executions(
     ]
 
 
-def get(session: Session, execution_id: UUID) -> Execution:
-    """Give an execution.
+def get(unit: Unit, execution_id: UUID) -> Execution:
+    """Give an execution; callers ask for it again and again.
+
+    Parameters:
+        unit: acts as the tenant; it ends with this.
+        execution_id: the execution.
 
     Raises:
         ExecutionNotFound: there is none of this id.
     """
-    found = session.execute(
-        select(ExecutionRow, PackageRow.package_name)
-        .join(PackageRow, PackageRow.id == ExecutionRow.package_id)
-        .where(ExecutionRow.id == execution_id)
-    ).one_or_none()
-    if found is None:
+    (rows,) = unit.commit(Call(SQL.show, {"execution_id": execution_id}))
+    if not rows:
         raise ExecutionNotFound(execution_id)
-    row, package_name = found
-    return Execution(
-        id=row.id,
-        workflow_name=row.workflow_name,
-        status=row.status,
-        started_at=row.started_at,
-        completed_at=row.completed_at,
-        trigger_origin=row.trigger_origin,
-        package_name=package_name,
-        workflow_version=row.workflow_version,
-        context=json.loads(row.final_context or row.input_context),
-        error=row.error,
-        rerun_of=row.rerun_of,
-    )
+    values = rows[0]._asdict()
+    return Execution(**{**values, "context": json.loads(values["context"])})
 
 
 def list_events(

@@ -43,6 +43,12 @@ SET status = 'Running', sub_status = 'Active', attempt = :attempt, claim_token =
     ready_at = NULL, open_dependencies = 0
 WHERE execution_id = :execution_id AND task_id = :task_id RETURNING id AS task_uuid
 
+-- name: show
+SELECT e.id, e.workflow_name, e.status, e.started_at, e.completed_at, e.trigger_origin,
+    p.package_name, e.workflow_version, COALESCE(e.final_context, e.input_context) AS context,
+    e.error, e.rerun_of
+FROM workflow_executions e JOIN packages p ON p.id = e.package_id WHERE e.id = :execution_id
+
 -- name: of_execution
 SELECT package_id, open_tasks FROM workflow_executions WHERE id = :execution_id
 
@@ -238,11 +244,12 @@ FROM workflow_executions e JOIN packages p ON p.id = e.package_id WHERE e.id = :
 
 -- name: ended_tasks
 -- Tasks that Completed, or that their rules skipped; not those that a cancel or a time limit did.
+-- Of a skipped task that was itself taken over from an earlier run there is no event.
 SELECT task_id, status FROM task_executions t
-WHERE execution_id = :execution_id AND (status = 'Completed' OR status = 'Skipped' AND EXISTS (
+WHERE execution_id = :execution_id AND (status = 'Completed' OR status = 'Skipped' AND NOT EXISTS (
     SELECT 1 FROM execution_events e
     WHERE e.execution_id = t.execution_id AND e.task_id = t.task_id
-        AND e.event_type = 'task_skipped' AND e.event_data LIKE :by_rule))
+        AND e.event_type = 'task_skipped' AND e.event_data NOT LIKE :by_rule))
 
 -- name: forget_key
 -- An idempotency key is remembered for a day.
@@ -260,8 +267,10 @@ SELECT id FROM workflow_executions WHERE id = :execution_id FOR NO KEY UPDATE
 SELECT id FROM workflow_executions WHERE id = :execution_id
 
 -- name: append_log
+-- The ages of all lines are taken from one moment: so their distances stay as they were.
 INSERT INTO task_logs (execution_id, task_id, attempt, stream, at, line)
-SELECT :execution_id, :task_id, :attempt, stream, {before:age}, line
+SELECT :execution_id, :task_id, :attempt, stream,
+    statement_timestamp() - make_interval(secs => age), line
 FROM unnest(:streams::text[], :ages::float8[], :lines::text[])
     WITH ORDINALITY AS l(stream, age, line, n)
 ORDER BY n

@@ -241,9 +241,7 @@ class Transition:
         """
         insert = Call(SQL.insert_execution, {**self._columns(), **columns})
         end = (
-            []
-            if self._ended is None
-            else [Call(SQL.end_execution, self._columns() | self._ended)]
+            [] if self._ended is None else [Call(SQL.end_execution, self._columns() | self._ended)]
         )
         return [insert, *self._writes, *end, *self._event_calls()]
 
@@ -296,9 +294,7 @@ class Transition:
         leaves = self.graph.leaves
         missing = [name for name in leaves if name not in self._outputs]
         if missing and len(leaves) > 1:
-            self._outputs |= read_outputs(
-                self._unit, self.id, missing, self._max_context_bytes
-            )
+            self._outputs |= read_outputs(self._unit, self.id, missing, self._max_context_bytes)
         texts = {name: self._outputs[name] for name in leaves if name in self._outputs}
         if not texts:
             return None

@@ -4,16 +4,19 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
-from cloacina.db import after, now, rows_changed
+from cloacina.db import Call, Row, SqlFile, Unit, after, now, rows_changed
 from cloacina.errors import Unauthorized
 from cloacina.keys.errors import KeyNotFound
 from cloacina.keys.models import ApiKeyRow, KeyInfo, Principal
-from cloacina.tenants.models import ACTIVE, Tenant, TenantRow
+from cloacina.tenants.models import Tenant
+
+SQL = SqlFile(Path(__file__).with_name("statements.sql"))
 
 PREFIX = "clk_"
 SECRET_BYTES = 32
@@ -90,42 +93,60 @@ def issue(
     return IssuedKey(row.value(), plaintext)
 
 
-def verify(session: Session, plaintext: str) -> Principal:
-    """Find out who presents a key. Nothing is cached: a revoked key is dead at once, everywhere.
+def verify_call(plaintext: str) -> Call:
+    """Ask who presents a key; `verified` reads the answer.
+
+    Nothing is cached: a revoked key is dead at once, everywhere.
 
     Parameters:
-        session: acts as the platform.
         plaintext: what was presented.
+    """
+    return Call(SQL.verify, {"key_hash": hash_key(plaintext), "ago_s": -LAST_USED_PRECISION_S})
+
+
+def verified(rows: Sequence[Row]) -> tuple[Principal, bool]:
+    """Read the answer to `verify_call`.
 
     Returns:
-        Whose key it is.
+        Whose key it is, and whether `note_use` has news to note.
 
     Raises:
         Unauthorized: it is unknown, revoked or expired, or its tenant is gone.
     """
-    found = session.execute(
-        select(
-            ApiKeyRow,
-            TenantRow,
-            or_(
-                ApiKeyRow.last_used_at.is_(None),
-                ApiKeyRow.last_used_at < after(-LAST_USED_PRECISION_S),
-            ),
-        )
-        .outerjoin(TenantRow, (TenantRow.id == ApiKeyRow.tenant_id) & (TenantRow.status == ACTIVE))
-        .where(ApiKeyRow.key_hash == hash_key(plaintext), _is_live())
-    ).one_or_none()
-    if found is None:
+    if not rows:
         raise Unauthorized
-    key, tenant, use_is_news = found
-    if tenant is None and not key.is_admin:
+    (row,) = rows
+    if row.tenant_uuid is None and not row.is_admin:
         raise Unauthorized
-    if use_is_news:
-        session.execute(
-            update(ApiKeyRow).where(ApiKeyRow.id == key.id).values(last_used_at=now()),
-            execution_options={"synchronize_session": False},
+    key = KeyInfo(
+        id=row.id,
+        name=row.name,
+        role=row.role,
+        is_admin=bool(row.is_admin),
+        tenant_name=row.tenant_name,
+        revoked=bool(row.revoked),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+    )
+    tenant = None
+    if row.tenant_uuid is not None:
+        tenant = Tenant(
+            id=row.tenant_uuid,
+            name=row.tenant_name,
+            schema=row.schema_name,
+            role=row.role_name,
+            status=row.status,
+            description=row.description,
+            created_at=row.tenant_created_at,
+            schema_version=row.schema_version,
         )
-    return Principal(key.value(), tenant.value() if tenant else None)
+    return Principal(key, tenant), bool(row.use_is_news)
+
+
+def note_use(unit: Unit, principal: Principal) -> None:
+    """Note that a key was used just now, and commit."""
+    unit.commit(Call(SQL.note_use, {"key_id": principal.key.id}))
 
 
 def live_admin_key_exists(session: Session) -> bool:

@@ -55,7 +55,7 @@ def upload_package(
     return package_id
 
 
-def start_execution(
+def start_execution(  # noqa: PLR0917  # the parts of one request
     database: Database,
     dispatcher: Dispatcher,
     graphs: GraphCache,

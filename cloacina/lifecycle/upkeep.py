@@ -58,9 +58,7 @@ def sweep(database: Database, graphs: GraphCache, tenant: Tenant, terms: Terms) 
             unit.commit(AS_PLATFORM, Call(tenants.SQL.put_off, put_off))
 
 
-def _give_back_lost(
-    database: Database, graphs: GraphCache, tenant: Tenant, terms: Terms
-) -> None:
+def _give_back_lost(database: Database, graphs: GraphCache, tenant: Tenant, terms: Terms) -> None:
     if database.was_away_within(claims.LEASE_S):
         # those who hold the claims could not renew them either: they get a lease to do so
         return

@@ -85,10 +85,10 @@ class Attempt:
                 self._loan.tidy()
         return came
 
-    def extend(self, lease_s: float) -> None:
-        """Let the child live for so many seconds from now, should nobody extend that again."""
+    def extend(self, until: float) -> None:
+        """Let the child live until then, by the monotonic clock, unless that is extended again."""
         if not self._loan.closed:
-            self._loan.extend(lease_s)
+            self._loan.extend(until)
 
     def resume(self) -> None:
         """Let a task that has waited go on."""

@@ -153,9 +153,12 @@ class Loan:
             self.kill()
             raise
 
-    def extend(self, lease_s: float) -> None:
-        """Let the nanny kill the child only so many seconds from now."""
-        self._tell(f"lease {lease_s:.3f}")
+    def extend(self, until: float) -> None:
+        """Let the nanny kill the child only then, by the machine's monotonic clock.
+
+        A moment and no duration: this process may be stopped before the nanny hears of it.
+        """
+        self._tell(f"lease {until:.3f}")
 
     def tidy(self) -> None:
         """Have the nanny begin to clear up after a task."""

@@ -61,7 +61,8 @@ class Sandbox:
             # of an earlier build; a process loads its package once
             loan.kill()
             loan = self._borrow(self._key(code))
-        definition = _load(loan, code, LOAD_TIMEOUT_S + _SPARE_S, lambda: True)
+        lease_s = LOAD_TIMEOUT_S + _SPARE_S
+        definition = _load(loan, code, lambda: time.monotonic() + lease_s, lambda: True)
         loan.rest()
         self._rested = (self._key(code), loan.nanny)
         return definition
@@ -72,7 +73,7 @@ class Sandbox:
         task_id: str,
         context: str,
         *,
-        lease_s: float,
+        lease: Callable[[], float],
         on_output: OnOutput,
         still_wanted: Callable[[], bool],
     ) -> Attempt:
@@ -82,7 +83,7 @@ class Sandbox:
             code: the package.
             task_id: the task.
             context: its input, as JSON text.
-            lease_s: seconds until the child is killed, should nobody extend that.
+            lease: gives the moment, by the monotonic clock, at which the child is killed.
             on_output: gets ("stdout" | "stderr", bytes) of what it writes.
             still_wanted: asked every few seconds while the package is loaded, which extends the
                 lease; False kills the child.
@@ -100,12 +101,15 @@ class Sandbox:
         loan = self._reuse(key) or self._borrow(key)
         loan.on_output = on_output
         if loan.used:
-            loan.extend(lease_s)
+            loan.extend(lease())
         else:
-            _load(loan, code, lease_s, still_wanted)
+            _load(loan, code, lease, still_wanted)
         attempt = Attempt(loan)
         self._held = _Held(key, loan, attempt)
         try:
+            if time.monotonic() >= lease():
+                # this process was stopped, or took very long to get here
+                raise ChildAbandoned
             loan.send({"op": "run", "task": task_id, "context": context})
         except BaseException:
             attempt.kill()
@@ -131,8 +135,10 @@ class Sandbox:
         self.rest()
 
     def _key(self, code: Code) -> str:
-        variables = json.dumps(self.variables, sort_keys=True).encode()
-        digest = hashlib.sha256(variables).hexdigest()[:16]
+        digest = ""
+        if self.variables:
+            variables = json.dumps(self.variables, sort_keys=True).encode()
+            digest = hashlib.sha256(variables).hexdigest()[:16]
         return f"{code.tenant_id}/{code.content_hash}/{digest}"
 
     def _reuse(self, key: str) -> Loan | None:
@@ -165,13 +171,13 @@ class _Held:
 
 
 def _load(
-    loan: Loan, code: Code, lease_s: float, still_wanted: Callable[[], bool]
+    loan: Loan, code: Code, lease: Callable[[], float], still_wanted: Callable[[], bool]
 ) -> dict[str, Any]:
     """Have a new child import its package; it is killed where that fails."""
     try:
-        loan.extend(lease_s)
+        loan.extend(lease())
         loan.send(code.load_request())
-        content = _answer_to_load(loan, code, lease_s, still_wanted)
+        content = _answer_to_load(loan, code, lease, still_wanted)
         definition = content.get("definition")
         if content.get("ok") is not True or not isinstance(definition, dict):
             error = content.get("error")
@@ -186,7 +192,7 @@ def _load(
 
 
 def _answer_to_load(
-    loan: Loan, code: Code, lease_s: float, still_wanted: Callable[[], bool]
+    loan: Loan, code: Code, lease: Callable[[], float], still_wanted: Callable[[], bool]
 ) -> dict[str, Any]:
     ends = time.monotonic() + LOAD_TIMEOUT_S
     while True:
@@ -199,4 +205,4 @@ def _answer_to_load(
             return answer
         if not still_wanted():
             raise ChildAbandoned
-        loan.extend(lease_s)
+        loan.extend(lease())

@@ -9,7 +9,8 @@ from sqlalchemy import Row, select, update
 from sqlalchemy.orm import Session
 
 from cloacina.db import AS_PLATFORM, Call, SqlFile, Unit, after
-from cloacina.db.database import STATEMENT_TIMEOUT_MS
+from cloacina.db import Row as NamedRow
+from cloacina.db.database import TIMEOUTS, search_path
 from cloacina.fleet.services import GONE_S
 from cloacina.tenants.errors import TenantCreationFailed, TenantNotFound
 from cloacina.tenants.models import (
@@ -80,7 +81,7 @@ def find_by_id(session: Session, tenant_id: UUID) -> Tenant:
 
 def enter(tenant_id: UUID) -> Call:
     """Have a unit find a tenant and act as its role; `entered` gives it."""
-    values = {"tenant_id": tenant_id, "timeout": str(STATEMENT_TIMEOUT_MS), "silence_s": -GONE_S}
+    values = {"tenant_id": tenant_id, "silence_s": -GONE_S, **TIMEOUTS}
     return Call(SQL.enter, values)
 
 
@@ -94,7 +95,25 @@ def entered(unit: Unit, tenant_id: UUID) -> tuple[Tenant, int]:
     if not unit.opened:
         raise TenantNotFound(str(tenant_id))
     (row,) = unit.opened
-    tenant = Tenant(
+    tenant = _tenant(row)
+    unit.scope = search_path(tenant.schema)
+    return tenant, row.slots or 0
+
+
+def find_call(name: str) -> Call:
+    """Ask for the tenant of a name; `found` reads the answer."""
+    return Call(SQL.find, {"name": name})
+
+
+def found(rows: Sequence[NamedRow], name: str) -> Tenant:
+    """Read the answer to `find_call`; raises as `find` does."""
+    if not rows:
+        raise TenantNotFound(name)
+    return _tenant(rows[0])
+
+
+def _tenant(row: NamedRow) -> Tenant:
+    return Tenant(
         id=row.id,
         name=row.name,
         schema=row.schema_name,
@@ -104,7 +123,6 @@ def entered(unit: Unit, tenant_id: UUID) -> tuple[Tenant, int]:
         created_at=row.created_at,
         schema_version=row.schema_version,
     )
-    return tenant, row.slots or 0
 
 
 def wake_calls(tenant_id: UUID, in_s: float) -> list[Call]:

@@ -5,8 +5,9 @@
 -- follows is refused, since the service has no rights on tenants' tables. `slots` are those of the
 -- live workers that serve it.
 SELECT set_config('role', role_name, true) AS role,
-    set_config('search_path', quote_ident(schema_name), true) AS path,
+    set_config('search_path', '"' || replace(schema_name, '"', '""') || '"', true) AS path,
     set_config('statement_timeout', :timeout, true) AS timeout,
+    set_config('idle_in_transaction_session_timeout', :idle_timeout, true) AS idle,
     id, name, schema_name, role_name, status, description, created_at, schema_version,
     (SELECT sum(concurrency) FROM public.workers
         WHERE heartbeat_at > {after:silence_s} AND (tenant_names IS NULL
@@ -16,6 +17,10 @@ FROM public.tenants t WHERE id = :tenant_id AND status = 'active'
 SELECT id, name, schema_name, role_name, status, description, created_at, schema_version,
     (SELECT sum(concurrency) FROM workers WHERE heartbeat_at > {after:silence_s}) AS slots
 FROM tenants t WHERE id = :tenant_id AND status = 'active'
+
+-- name: find
+SELECT id, name, schema_name, role_name, status, description, created_at, schema_version
+FROM tenants WHERE name = :name AND status = 'active'
 
 -- name: wake
 -- Moves a tenant's wake-up earlier, never later.

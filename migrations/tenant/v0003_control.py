@@ -28,8 +28,8 @@ def upgrade() -> None:
         postgresql_where=_RUNNING,
         sqlite_where=_RUNNING,
     )
-    for column, state in (("failed_tasks", "Failed"), ("skipped_tasks", "Skipped")):
+    for count, state in (("failed_tasks", "Failed"), ("skipped_tasks", "Skipped")):
         op.execute(
-            f"UPDATE workflow_executions SET {column} = (SELECT count(*) FROM task_executions t"  # noqa: S608  # constants
+            f"UPDATE workflow_executions SET {count} = (SELECT count(*) FROM task_executions t"  # noqa: S608  # constants
             f" WHERE t.execution_id = workflow_executions.id AND t.status = '{state}')"
         )

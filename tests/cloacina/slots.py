@@ -15,6 +15,7 @@ from cloacina.db import Database, now
 from cloacina.dispatch import Dispatcher, queue_name
 from cloacina.executions.drain import Drain
 from cloacina.executions.parking import Lot
+from cloacina.executions.served import ServedQueues
 from cloacina.executions.services import Execution
 from cloacina.lifecycle import intake, upkeep
 from cloacina.packages import services as packages
@@ -156,7 +157,8 @@ def open_slot(database: Database, broker_url: str, home: Path, **changes: Any) -
     drain = Drain()
     lot = Lot(database, _Hinter(dispatcher), terms_of(settings, "worker-1"), drain)
     lot.start()
-    slot = Slot(settings, "worker-1", host, lot, drain)
+    queues = ServedQueues(settings.home)
+    slot = Slot(settings, "worker-1", host, lot, drain=drain, queues=queues)
     yield slot
     lot.close()
     slot.close()

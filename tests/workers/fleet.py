@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from cloacina.db import Database
+from cloacina.db import Database, as_tenant
 from cloacina.dispatch import Dispatcher
 from cloacina.executions import logs
 from cloacina.executions import services as executions
@@ -119,8 +119,8 @@ class Engineer:
 
     def look_at(self, execution_id: UUID) -> Execution:
         """See how an execution stands."""
-        with self.database.tenant(self.tenant) as session:
-            return executions.get(session, execution_id)
+        with self.database.unit(as_tenant(self.tenant)) as unit:
+            return executions.get(unit, execution_id)
 
     def wait_for_end(self, execution_id: UUID) -> Execution:
         """Wait until an execution has ended."""

@@ -44,7 +44,7 @@ def test_a_worker_outlives_its_broker_while_hints_are_unacknowledged(
                 running = engineer.start("waits", {"folder": str(folder)})
                 wait_for((folder / "begun").exists)
                 with redis.Redis.from_url(broker.url) as direct:
-                    wait_for(lambda: direct.hlen("unacked"))  # noqa: B023
+                    wait_for(lambda: direct.hlen("unacked"))
                 kill(broker)
                 if turn % 2:
                     # the task ends while there is nobody to acknowledge its hint to

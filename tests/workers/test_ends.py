@@ -16,7 +16,15 @@ from cloacina.db import after
 from cloacina.embedded import EmbeddedValkey
 from cloacina.executions.models import TaskRow
 from cloacina.tenants import services as tenants
-from tests.workers.fleet import Engineer, Fleet, is_running, slots_of, wait_for
+from tests.workers.fleet import (
+    Engineer,
+    Fleet,
+    descendants,
+    is_running,
+    parent_of,
+    slots_of,
+    wait_for,
+)
 from tests.workers.modules import CHAIN, WAITS
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -62,6 +70,27 @@ def test_a_killed_slot_takes_its_task_with_it_and_another_runs_it(
     assert engineer.wait_for_end(execution_id).status == "Completed"
     assert engineer.events(execution_id).count("task_reset") == 1
     assert engineer.attempts(execution_id) == [1]
+    assert worker.poll() is None
+
+
+def hosts_of(worker: int) -> list[int]:
+    """Give the sandbox hosts that a worker has: one, but for the moment after it was killed."""
+    own = [pid for pid in descendants(worker) if parent_of(pid) == worker]
+    return [pid for pid in own if b"_host.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+@linux_only
+def test_a_killed_sandbox_host_is_started_again(
+    fleet: Fleet, engineer: Engineer, tmp_path: Path
+) -> None:
+    engineer.upload(tmp_path, "chain", CHAIN)
+    worker = fleet.processes[0]
+    (host,) = hosts_of(worker.pid)
+
+    os.kill(host, signal.SIGKILL)
+
+    wait_for(lambda: hosts_of(worker.pid) not in ([], [host]))
+    assert engineer.wait_for_end(engineer.start("chain", {})).status == "Completed"
     assert worker.poll() is None
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cloacina.dag.states import ExecutionState
-from cloacina.db import after
+from cloacina.db import after, as_tenant
 from cloacina.executions import logs
 from cloacina.executions import services as executions
 from cloacina.lifecycle.control import Steering
@@ -51,8 +51,8 @@ def list_executions(query: dict[str, Any], tenant: Tenant) -> dict[str, Any]:
 def get_execution(tenant: Tenant, exec_id: str) -> dict[str, Any]:
     """Show an execution: its state and its context."""
     execution_id = parse_id(exec_id, _KIND)
-    with state().database.tenant(tenant) as session:
-        found = executions.get(session, execution_id)
+    with state().database.unit(as_tenant(tenant)) as unit:
+        found = executions.get(unit, execution_id)
     return vars(found) | {"tenant_id": tenant.name}
 
 

@@ -13,7 +13,7 @@ from cloacina.dag.graph import Graph
 from cloacina.db import Database, Unit, after, as_tenant, now
 from cloacina.executions import claims, creation, services
 from cloacina.executions.claims import Claim, Completed, Failed, Finished, Outcome, Terms
-from cloacina.executions.control import Control
+from cloacina.executions.control import FAILED, Control, overdue_executions
 from cloacina.executions.graphs import GraphCache
 from cloacina.executions.models import EventRow, ExecutionRow, TaskRow
 from cloacina.packages import services as packages
@@ -101,6 +101,38 @@ class Runs:
         """Do something to an execution."""
         return Control(unit, self.graphs, self.max_context_bytes)
 
+    def cancel(self, execution_id: UUID) -> None:
+        """Cancel an execution."""
+        with self.unit() as unit:
+            self.control(unit).cancel(execution_id)
+
+    def pause(self, execution_id: UUID) -> None:
+        """Pause an execution."""
+        with self.unit() as unit:
+            self.control(unit).pause(execution_id)
+
+    def resume(self, execution_id: UUID) -> None:
+        """Let a paused execution go on."""
+        with self.unit() as unit:
+            self.control(unit).resume(execution_id, self.tenant.id)
+
+    def rerun(self, execution_id: UUID, start_from: str = FAILED) -> UUID:
+        """Run an execution again."""
+        with self.unit() as unit:
+            return self.control(unit).rerun(
+                execution_id, self.tenant.id, start_from=start_from, request_id=None
+            )[0]
+
+    def end_overdue(self) -> int:
+        """End the executions whose time is over."""
+        with self.unit() as unit:
+            overdue = overdue_executions(unit)
+        count = 0
+        for execution_id in overdue:
+            with self.unit() as unit:
+                count += self.control(unit).end_overdue(execution_id, 3600)
+        return count
+
     def claim(self, execution_id: UUID | None = None, worker: str = "worker-1") -> Claim | None:
         """Claim a ready task."""
         with self.unit() as unit:
@@ -149,6 +181,15 @@ class Runs:
                 .values(**{name: after(value) for name, value in seconds.items()})
             )
 
+    def set_execution(self, execution_id: UUID, **seconds: float) -> None:
+        """Set moments of an execution, in seconds from now."""
+        with self.database.tenant(self.tenant) as session:
+            session.execute(
+                update(ExecutionRow)
+                .where(ExecutionRow.id == execution_id)
+                .values(**{name: after(value) for name, value in seconds.items()})
+            )
+
     def give_back(self) -> int:
         """Give back the claims whose lease is over."""
         with self.unit() as unit:
@@ -172,8 +213,8 @@ class Runs:
 
     def get(self, execution_id: UUID) -> services.Execution:
         """Give an execution."""
-        with self.database.tenant(self.tenant) as session:
-            return services.get(session, execution_id)
+        with self.unit() as unit:
+            return services.get(unit, execution_id)
 
     def row(self, execution_id: UUID, task_id: str) -> TaskRow:
         """Give a task's row."""
@@ -182,6 +223,13 @@ class Runs:
                 select(TaskRow).where(
                     TaskRow.execution_id == execution_id, TaskRow.task_id == task_id
                 )
+            ).one()
+
+    def execution_row(self, execution_id: UUID) -> ExecutionRow:
+        """Give an execution's row."""
+        with self.database.tenant(self.tenant) as session:
+            return session.scalars(
+                select(ExecutionRow).where(ExecutionRow.id == execution_id)
             ).one()
 
     def states(self, execution_id: UUID) -> dict[str, str]:

@@ -101,6 +101,7 @@ def test_after_its_time_slice_a_slot_hints_once_at_what_is_left(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cloacina.executions.engine.SLICE_S", 0)
+    monkeypatch.setattr("cloacina.executions.engine.LONGEST_SLICE_S", 0)
     package = desk.built(CHAIN)
     first, second = desk.start(package), desk.start(package)
     desk.hints()
@@ -236,38 +237,46 @@ def test_no_attempt_follows_a_timeout_where_the_author_wants_none(desk: Desk) ->
 def test_a_claim_is_renewed_while_its_task_runs(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloacina.executions.engine.LOOK_EVERY_S", 0.05)
-    renewed: list[int] = []
+    monkeypatch.setattr("cloacina.executions.attempts.RENEW_S", 0.05)
+    monkeypatch.setattr("cloacina.executions.attempts.LOOK_S", 0.05)
+    renewed: list[bool] = []
+    renew = claims.renew
 
-    def renew(*_: object) -> bool:
-        renewed.append(1)
-        return True
+    def counted(unit, held):
+        tokens = renew(unit, held)
+        renewed.append(tokens == {claim.token for claim in held})
+        return tokens
 
-    monkeypatch.setattr("cloacina.executions.claims.renew", renew)
+    monkeypatch.setattr("cloacina.executions.claims.renew", counted)
     execution_id = desk.start(desk.built(one("time.sleep(0.5)\nreturn context")))
     assert desk.run_all(execution_id).status == "Completed"
     assert len(renewed) >= 3
+    assert all(renewed)
 
 
 def test_a_task_whose_claim_is_lost_is_killed_and_nothing_of_it_is_stored(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("cloacina.executions.engine.LOOK_EVERY_S", 0.05)
-    monkeypatch.setattr("cloacina.executions.claims.LEASE_S", -1)
-
-    def lose(session, _claim) -> bool:
-        session.rollback()
-        return False
-
-    package = desk.built(one("time.sleep(60)"))
+    monkeypatch.setattr("cloacina.executions.attempts.RENEW_S", 0.05)
+    monkeypatch.setattr("cloacina.executions.attempts.LOOK_S", 0.05)
+    package = desk.built(one("print('it runs', flush=True)\ntime.sleep(60)"))
     execution_id = desk.start(package)
-    monkeypatch.setattr("cloacina.executions.claims.renew", lose)
+    renew = claims.renew
+
+    def lost_before(unit, held):
+        desk.runs.set_task(execution_id, "it", lease_until=-0.01)
+        assert desk.runs.give_back() == 1
+        return renew(unit, held)
+
+    monkeypatch.setattr("cloacina.executions.claims.renew", lost_before)
+    monkeypatch.setattr("cloacina.executions.engine.SLICE_S", 0)
+    monkeypatch.setattr("cloacina.executions.engine.LONGEST_SLICE_S", 0)
     assert desk.run(execution_id) == 1
-    assert desk.runs.row(execution_id, "it").status == "Running"
     assert "the claim was lost, its result is not stored" in caplog.text
-    # left to the sweep, it costs no attempt
-    assert desk.runs.give_back() == 1
-    assert desk.runs.row(execution_id, "it").attempt == 0
+    # it was given back while it ran, and costs no attempt
+    row = desk.runs.row(execution_id, "it")
+    assert (row.status, row.attempt, row.claim_token) == ("Ready", 0, None)
+    assert desk.runs.kinds(execution_id)[-1] == "task_reset it"
 
 
 def test_a_package_that_is_not_unpacked_here_any_more_is_unpacked_again(desk: Desk) -> None:
@@ -326,10 +335,10 @@ def test_a_result_is_stored_once_the_database_is_back(
     away = [True, True, False]
     finish = claims.finish
 
-    def flaky(*arguments):
+    def flaky(*arguments, **more):
         if away.pop(0):
             raise DatabaseUnavailable
-        return finish(*arguments)
+        return finish(*arguments, **more)
 
     execution_id = desk.start(desk.built(one("return None")))
     monkeypatch.setattr("cloacina.executions.claims.finish", flaky)
@@ -343,6 +352,6 @@ def test_a_slot_without_a_broker_runs_tasks_all_the_same(
     execution_id = desk.start(desk.built(FAN))
     with open_slot(either_database, "redis://127.0.0.1:1", tmp_path / "home") as alone:
         assert isinstance(alone.dispatcher, Dispatcher)
-        while alone.engine.run(desk.tenant, execution_id):
+        while alone.engine.run(desk.tenant.id, execution_id):
             pass
     assert desk.runs.get(execution_id).status == "Completed"

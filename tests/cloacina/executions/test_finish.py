@@ -26,7 +26,7 @@ def test_a_chain_runs_in_order_and_hands_its_context_on(runs: Runs) -> None:
         assert json.loads(claim.input_context) == {"n": number}
         assert runs.claim(execution_id) is None
         assert runs.complete(claim, n=number + 1) == Finished(
-            ready=int(name != "c"), ended=name == "c"
+            ready=int(name != "c"), ended=name == "c", left=name != "c"
         )
     execution = runs.get(execution_id)
     assert (execution.status, execution.context) == ("Completed", {"n": 3})
@@ -129,7 +129,7 @@ def test_what_a_skip_satisfies_runs_within_the_same_step(runs: Runs) -> None:
     execution_id = runs.start(package)
     no, root = runs.must_claim(execution_id), runs.must_claim(execution_id)
     runs.finish(no, failed())
-    assert runs.complete(root) == Finished(ready=1, ended=False)
+    assert runs.complete(root) == Finished(ready=1, ended=False, left=True)
     assert runs.must_claim(execution_id).task.id == "last"
 
 

@@ -1,7 +1,7 @@
 """The log of a running attempt: stored as it comes, and never in the attempt's way."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from uuid import UUID, uuid4
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from cloacina.db import Database
 from cloacina.errors import DatabaseUnavailable
 from cloacina.executions import claims, logs
+from cloacina.executions.attempt_log import AttemptLog
 from cloacina.executions.log_sink import FLUSH_S, TRY_AGAIN_S, LogSink
 from cloacina.lifecycle.tenants import create_tenant, delete_tenant
 from tests.cloacina.executions.runs import Runs, chain
@@ -42,9 +43,8 @@ def sink(runs: Runs, execution_id: UUID, clock: Clock) -> LogSink:
 
 
 def open_sink(runs: Runs, execution_id: UUID, clock: Clock) -> LogSink:
-    return LogSink(
-        runs.database, runs.tenant, execution_id, "a", 1, max_bytes=MAX_BYTES, clock=clock
-    )
+    log = AttemptLog(MAX_BYTES, clock)
+    return LogSink(runs.database, runs.tenant, execution_id, "a", 1, log=log, clock=clock)
 
 
 def stored(runs: Runs, execution_id: UUID) -> list[str]:
@@ -64,7 +64,7 @@ def outage(
             raise DatabaseUnavailable
 
         with monkeypatch.context() as patch:
-            patch.setattr(runs.database, "tenant", refuse)
+            patch.setattr(runs.database, "unit", refuse)
             yield
 
     return away
@@ -91,12 +91,11 @@ def test_the_rest_is_stored_with_the_end_of_the_task_or_not_at_all(
     runs: Runs, execution_id: UUID, sink: LogSink
 ) -> None:
     sink.feed("stderr", b"one\nno end")
-    with suppress(ZeroDivisionError), runs.database.tenant(runs.tenant) as session:
-        sink.store_rest(session)
-        raise ZeroDivisionError
+    with runs.unit() as unit:
+        unit.ask(*sink.rest_calls())
     assert stored(runs, execution_id) == []
-    with runs.database.tenant(runs.tenant) as session:
-        sink.store_rest(session)
+    with runs.unit() as unit:
+        unit.commit(*sink.rest_calls())
     assert stored(runs, execution_id) == ["one", "no end"]
 
 
@@ -105,10 +104,16 @@ def test_the_last_lines_are_there_when_the_execution_has_ended(
 ) -> None:
     claim = runs.must_claim(execution_id)
     sink.feed("stdout", b"done\n")
-    with runs.database.tenant(runs.tenant) as session:
-        graph = runs.graphs.graph(session, claim.package.id)
-        finished = claims.finish(session, graph, claim, claims.Completed("{}"))
-        sink.store_rest(session)
+    with runs.unit() as unit:
+        finished = claims.finish(
+            unit,
+            runs.graphs,
+            runs.terms(),
+            claim,
+            claims.Completed("{}"),
+            tenant_id=runs.tenant.id,
+            also=sink.rest_calls(),
+        )
     assert finished.ended
     assert runs.get(execution_id).status == "Completed"
     assert stored(runs, execution_id) == ["done"]
@@ -174,8 +179,7 @@ def test_lines_of_an_execution_that_is_gone_are_dropped_quietly(
         sink.feed("stdout", b"one\n")
         clock.moment += FLUSH_S
         sink.flush_if_due()
-    with runs.database.tenant(runs.tenant) as session:
-        sink.store_rest(session)
+    assert sink.rest_calls() == []
     sink.close()
     assert caplog.text == ""
 
@@ -195,7 +199,7 @@ def test_lines_of_a_tenant_that_is_gone_raise_nothing(
 def test_an_attempt_that_writes_nothing_costs_no_transaction(
     sink: LogSink, runs: Runs, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs.database, "tenant", None)
+    monkeypatch.setattr(runs.database, "unit", None)
     clock.moment += FLUSH_S
     sink.flush_if_due()
     sink.close()

@@ -9,11 +9,12 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import delete, select, text
 
-from cloacina.db import Database, now
+from cloacina.db import Call, Database, now
 from cloacina.executions import logs
 from cloacina.executions.attempt_log import AttemptLog, Line
 from cloacina.executions.logs import LogLine
 from cloacina.executions.models import ExecutionRow, LogLineRow
+from cloacina.executions.transition import SQL
 from cloacina.lifecycle.tenants import create_tenant
 from tests.cloacina.executions.runs import Runs, chain
 
@@ -36,8 +37,8 @@ def line(text: str, stream: str = "stdout", age_s: float = 0.0) -> Line:
 
 
 def add(runs: Runs, execution_id: UUID, *lines: Line, task: str = "a", attempt: int = 1) -> bool:
-    with runs.database.tenant(runs.tenant) as session:
-        return logs.append(session, execution_id, task, attempt, lines, clock=still)
+    with runs.unit() as unit:
+        return logs.append(unit, execution_id, task, attempt, lines, still())
 
 
 def stored(runs: Runs, execution_id: UUID, **query) -> list[LogLine]:
@@ -115,8 +116,8 @@ def test_what_an_attempt_log_gives_can_be_stored(runs: Runs, execution_id: UUID)
     log = AttemptLog(100_000)
     log.feed("stdout", bytes(range(256)) * 300)
     lines = log.take(final=True)
-    with runs.database.tenant(runs.tenant) as session:
-        assert logs.append(session, execution_id, "a", 1, lines)
+    with runs.unit() as unit:
+        assert logs.append(unit, execution_id, "a", 1, lines, time.monotonic())
     assert texts(runs, execution_id) == [each.text for each in lines]
 
 
@@ -176,10 +177,14 @@ def test_a_follower_never_misses_a_line_that_is_committed_later(
     written, commit = Event(), Event()
 
     def slow() -> None:
-        with database.tenant(runs.tenant) as session:
-            logs.append(session, execution_id, "a", 1, [line("first")], clock=still)
+        with runs.unit() as unit:
+            unit.ask(
+                Call(SQL.lock_for_log, {"execution_id": execution_id}),
+                logs.append_call(execution_id, "a", 1, [line("first")], still()),
+            )
             written.set()
             assert commit.wait(DEADLINE_S)
+            unit.commit()
 
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(slow)

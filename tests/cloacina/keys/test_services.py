@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import exc, select, text, update
 
-from cloacina.db import Database, after
+from cloacina.db import AS_PLATFORM, Database, after
 from cloacina.errors import Unauthorized
 from cloacina.keys import services as keys
 from cloacina.keys.errors import KeyNotFound
@@ -30,8 +30,13 @@ def issue(database: Database, role: str, tenant: Tenant | None, **more) -> keys.
 
 
 def verify(database: Database, plaintext: str) -> Principal:
-    with database.platform() as session:
-        return keys.verify(session, plaintext)
+    with database.unit(AS_PLATFORM) as unit:
+        (rows,) = unit.commit(keys.verify_call(plaintext))
+    caller, use_is_news = keys.verified(rows)
+    if use_is_news:
+        with database.unit(AS_PLATFORM) as unit:
+            keys.note_use(unit, caller)
+    return caller
 
 
 def age(database: Database, issued: keys.IssuedKey, **moments: float) -> None:

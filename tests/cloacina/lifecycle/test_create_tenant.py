@@ -43,7 +43,7 @@ def statements(database: Database) -> int:
 
 # of some 60 statements, these lie in each of the steps: names, role, schema, tables, grants, row
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.12, 0.2, 0.5, 0.8, 0.9, 0.97, 1.0])
-def test_a_session_that_is_killed_at_any_step_leaves_nothing(  # noqa: PLR0917
+def test_a_session_that_is_killed_at_any_step_leaves_nothing(
     database: Database,
     tenant_name: str,
     statements: int,

@@ -97,7 +97,7 @@ def statements(database: Database) -> int:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0])
-def test_a_deletion_that_is_interrupted_goes_on_with_the_next_call(  # noqa: PLR0917
+def test_a_deletion_that_is_interrupted_goes_on_with_the_next_call(
     database: Database,
     tenant_name: str,
     statements: int,

@@ -54,7 +54,13 @@ def test_a_workflow_is_started_by_its_own_and_by_its_packages_name(desk: Desk) -
     slot = desk.slot
     for name in (package.workflow_name, package.package_name):
         started = intake.start_execution(
-            slot.database, slot.dispatcher, desk.tenant, name, {}, max_context_bytes=MAX_BYTES
+            slot.database,
+            slot.dispatcher,
+            slot.graphs,
+            desk.tenant,
+            name,
+            {},
+            max_context_bytes=MAX_BYTES,
         )
         assert started.workflow_name == package.workflow_name
         assert desk.runs.get(started.execution_id).package_name == package.package_name

@@ -232,11 +232,17 @@ def test_each_tenant_that_is_behind_is_upgraded(bare: Database) -> None:
         assert services.find(session, tenant.name).schema_version == schema.head("tenant")
 
 
+NEW_IN_0003 = ("rerun_of", "failed_tasks", "skipped_tasks", "deadline_at", "paused_at")
+
+
 def _put_back_to_0001(database: Database, tenant: Tenant) -> None:
     """Leave a tenant as a server left it that knew no more than the first revision."""
     with database.platform() as session:
         database.act_as_owner(session, tenant.schema)
         session.execute(text("DROP TABLE task_logs"))
+        session.execute(text("DROP INDEX ix_workflow_executions_deadline"))
+        for column in NEW_IN_0003:
+            execute_ddl(session, "ALTER TABLE workflow_executions DROP {}", identifier(column))
         session.execute(text("UPDATE alembic_version_tenant SET version_num = '0001'"))
         database.act_as_platform(session)
         session.execute(

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from cloacina.db import Database, after
+from cloacina.dispatch import HINT_LOST_S
 from cloacina.lifecycle import upkeep
 from cloacina.packages import services as packages
 from cloacina.packages.models import ArchiveChunkRow
@@ -152,16 +153,22 @@ def test_a_tenant_with_nothing_open_is_next_due_for_its_packages(desk: Desk) -> 
 
 
 def test_a_tenant_with_an_open_execution_is_swept_regularly(desk: Desk) -> None:
-    package = desk.built(ONE)
-    desk.start(package)
+    execution_id = desk.start(desk.built(ONE))
+    desk.runs.must_claim(execution_id)
     desk.sweep()
     assert desk.due_in_s()[0] == pytest.approx(upkeep.SWEEP_S, abs=1)
+
+
+def test_a_tenant_whose_tasks_wait_is_due_again_lest_their_hints_were_lost(desk: Desk) -> None:
+    desk.start(desk.built(ONE))
+    desk.sweep()
+    assert desk.due_in_s()[0] == pytest.approx(HINT_LOST_S, abs=1)
 
 
 def test_a_tenant_with_a_retry_is_due_at_its_moment(desk: Desk) -> None:
     execution_id = desk.start(desk.built(ONE))
     desk.runs.finish(desk.runs.must_claim(execution_id), failed(retryable=True))
-    for seconds, due_s in ((7, 7), (600, upkeep.SWEEP_S)):
+    for seconds, due_s in ((1.5, 1.5), (600, upkeep.SWEEP_S)):
         desk.runs.set_task(execution_id, "it", ready_at=seconds)
         desk.sweep()
         assert desk.due_in_s()[0] == pytest.approx(due_s, abs=1)

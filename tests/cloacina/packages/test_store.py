@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select
 
-from cloacina.db import Database
+from cloacina.db import Database, Row, as_tenant
 from cloacina.lifecycle.tenants import create_tenant
 from cloacina.packages import services
 from cloacina.packages.archive import inspect_archive
@@ -177,8 +177,13 @@ def test_a_workflow_is_executed_by_its_own_name_before_a_package_of_that_name(
 ) -> None:
     first = built(either_database, empty_tenant, archive("first", workflow="second"))
     built(either_database, empty_tenant, archive("second", workflow="third"))
-    with either_database.tenant(empty_tenant) as session:
-        assert services.find_active(session, "second").id == first.id
+    (found,) = active(either_database, empty_tenant, "second")
+    assert found.id == first.id
+
+
+def active(database: Database, tenant: Tenant, name: str) -> list[Row]:
+    with database.unit(as_tenant(tenant)) as unit:
+        return unit.ask(services.find_active_call(name))[0]
 
 
 def test_what_is_not_there_is_not_found(either_database: Database, empty_tenant: Tenant) -> None:
@@ -187,10 +192,9 @@ def test_what_is_not_there_is_not_found(either_database: Database, empty_tenant:
             with pytest.raises(WorkflowNotFound):
                 services.find(session, name)
         with pytest.raises(WorkflowNotFound):
-            services.find_active(session, "nothing")
-        with pytest.raises(WorkflowNotFound):
             services.get(session, uuid4())
         services.delete_version(session, "nothing", "1.0.0")
+    assert active(either_database, empty_tenant, "nothing") == []
 
 
 def test_a_deleted_version_is_not_found_and_yet_serves_its_executions(

@@ -1,6 +1,7 @@
 """Packages on disk for the sandbox, and tasks that are called by name."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def start(
         code,
         task_id,
         json.dumps(context),
-        lease_s=lease_s,
+        lease=lambda: time.monotonic() + lease_s,
         on_output=on_output,
         still_wanted=still_wanted,
     )

@@ -1,6 +1,7 @@
 """Tasks that wait without their slot, also when another process goes on with them."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.cloacina.sandbox.codes import Output, finding, result, start, write_c
 
 WAITS = """
 import os
+import time
 @cloaca.task()
 def it(context, handle):
     print("before")
@@ -49,7 +51,7 @@ def test_another_process_of_the_worker_goes_on_with_a_task_that_waits(
     sandbox.rest()
 
     moved = Attempt.attach(json.loads(json.dumps(state)), fds, output)
-    moved.extend(30)
+    moved.extend(time.monotonic() + 30)
     file.touch()
     assert moved.wait(20) == Resumable()
     moved.resume()
