@@ -215,8 +215,8 @@ def test_a_worker_that_finds_no_broker_waits_for_it(
     fleet.start("workers")
     fleet.start("workers.scheduler")
     engineer = Engineer(database, Dispatcher(database, url), create_tenant(database, tenant_name))
-    fleet.wait_for_line("Cannot connect to redis")
     try:
+        fleet.wait_for_line("Cannot connect to ")
         with broker:
             assert broker.url == url
             engineer.upload(tmp_path, "chain", CHAIN)
