@@ -66,7 +66,7 @@ def test_a_task_that_outlasts_a_stop_runs_again_at_the_next_start() -> None:
             asked = time.monotonic()
             server.process.terminate()
             assert server.process.wait(30) == 0
-            assert GRACE_S <= time.monotonic() - asked
+            assert time.monotonic() - asked >= GRACE_S
             assert not any(is_running(pid) for pid in pids)
             assert "given back, since the worker stops" in server.log()
             assert "killing" not in server.log()

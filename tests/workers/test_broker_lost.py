@@ -78,7 +78,7 @@ def start_empty(broker: EmbeddedValkey) -> None:
         direct.flushall()
 
 
-def test_a_worker_reaches_its_broker_as_celery_does_but_puts_nothing_back() -> None:
+def test_a_worker_uses_the_transport_and_its_logs_name_the_urls_own_scheme() -> None:
     program = (
         "from workers.app import app; c = app.connection_for_read();"
         " print(type(c.transport).__module__, c.transport.driver_type, c.as_uri())"
