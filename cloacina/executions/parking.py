@@ -21,7 +21,7 @@ from uuid import UUID
 from cloaca import _handover
 from cloacina.db import DATABASE_ERRORS, Database
 from cloacina.errors import DatabaseUnavailable
-from cloacina.executions import claims
+from cloacina.executions import claims, finishing
 from cloacina.executions.attempt_log import AttemptLog
 from cloacina.executions.claims import ClaimRef, GivenBack, Outcome, Terms
 from cloacina.executions.drain import Drain
@@ -285,7 +285,7 @@ class Lot(threading.Thread):
             with self._database.unit(tenants.enter(entry.owner.id)) as unit:
                 tenant, _ = tenants.entered(unit, entry.owner.id)
                 claim = claims.restore(unit, self._graphs, self._terms, entry.ref)
-                finished = claims.finish(
+                finished = finishing.finish(
                     unit,
                     self._graphs,
                     self._terms,

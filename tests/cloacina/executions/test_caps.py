@@ -1,7 +1,7 @@
 """A tenant runs no more tasks at once than it may, however many ask."""
 
 from cloacina.db import Call, Database
-from cloacina.executions import claims
+from cloacina.executions import claiming, claims
 from cloacina.executions.claims import Claim, Completed
 from cloacina.executions.transition import SQL
 from cloacina.lifecycle.tenants import create_tenant
@@ -13,7 +13,7 @@ CAP = 3
 
 def claim(runs: Runs, most: int, number: int = 0) -> tuple[Claim | None, bool]:
     with runs.unit() as unit:
-        return claims.claim_next(unit, runs.graphs, runs.terms(f"w{number}"), None, most)
+        return claiming.claim_next(unit, runs.graphs, runs.terms(f"w{number}"), None, most)
 
 
 def test_at_its_cap_a_tenant_claims_nothing_until_a_task_ends(runs: Runs) -> None:

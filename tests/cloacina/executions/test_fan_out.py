@@ -10,8 +10,9 @@ import pytest
 
 from cloacina.db import Call, Database, Row, Unit
 from cloacina.db.sql_file import make_statement
-from cloacina.executions import claims
-from cloacina.executions.claims import Claim, Completed, Finished
+from cloacina.executions import finishing
+from cloacina.executions.claims import Claim, Completed
+from cloacina.executions.finishing import Finished
 from cloacina.lifecycle.tenants import create_tenant
 from tests.cloacina.executions.runs import Runs, task
 
@@ -67,7 +68,7 @@ class CountedRuns(Runs):
 
     def end(self, claim: Claim, output: str, *, claim_more: bool) -> tuple[Finished, Counted]:
         with self.counted() as unit:
-            finished = claims.finish(
+            finished = finishing.finish(
                 unit,
                 self.graphs,
                 self.terms(),
