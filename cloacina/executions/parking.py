@@ -213,7 +213,8 @@ class Lot(threading.Thread):
     def _hand_out(self, task_uuid: UUID, reply: Sequence[int]) -> None:
         entry = self._waiting.get(task_uuid)
         with socket.socket(fileno=reply[0]) as peer:
-            if entry is None:
+            if entry is None or not entry.wants_slot:
+                # another hint was quicker; the task may even wait again by now
                 return
             self._forget(entry)
             with suppress(OSError):

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from cloacina.db import Database
+from cloacina.dispatch import worker_queue_name
 from cloacina.embedded import EmbeddedValkey
+from cloacina.fleet import services as fleet_services
 from cloacina.settings import Settings
 from tests.workers.fleet import Engineer, Fleet, is_running, wait_for
 from tests.workers.modules import DEFERS, DEFERS_AND_FAILS, QUICK
@@ -96,10 +99,33 @@ def test_a_task_may_wait_again_and_again(engineer: Engineer, tmp_path: Path) -> 
     for count, name in enumerate(files, start=1):
         wait_for(lambda: engineer.events(waiting).count("task_deferred") == count)  # noqa: B023
         (tmp_path / name).touch()
-    assert engineer.wait_for_end(waiting).status == "Completed"
+    assert engineer.wait_for_end(waiting).status == "Completed", engineer.tasks(waiting)
     assert engineer.events(waiting)[3:-2] == ["task_deferred", "task_resumed"] * 3
     found = [line for line in engineer.lines(waiting) if line.startswith("found")]
     assert found == ["found a", "found b", "found c"]
+
+
+@pytest.mark.usefixtures("single")
+def test_a_hint_that_comes_late_does_not_wake_a_task_that_waits_again(
+    engineer: Engineer, broker: EmbeddedValkey, tmp_path: Path
+) -> None:
+    engineer.upload(tmp_path, "defers", DEFERS)
+    engineer.upload(tmp_path, "quick", QUICK)
+    waiting = engineer.start("defers", {"folder": str(tmp_path), "files": ["a"]})
+    wait_for(lambda: engineer.sub_statuses(waiting) == ["Deferred"])
+    with engineer.database.platform() as session:
+        (worker,) = (one for one in fleet_services.list_live(session) if one.concurrency == 1)
+    (task,) = engineer.tasks(waiting)
+    for _ in range(3):
+        assert engineer.dispatcher.resume(worker.id, engineer.tenant.id, task.id)
+    with redis.Redis.from_url(broker.url) as direct:
+        wait_for(lambda: not direct.llen(worker_queue_name(worker.id)))
+    # the one slot has looked at them before it runs this
+    assert engineer.wait_for_end(engineer.start("quick", {})).status == "Completed"
+    assert engineer.sub_statuses(waiting) == ["Deferred"]
+    (tmp_path / "a").touch()
+    assert engineer.wait_for_end(waiting).status == "Completed"
+    assert engineer.events(waiting)[3:-2] == ["task_deferred", "task_resumed"]
 
 
 @pytest.mark.usefixtures("single")
