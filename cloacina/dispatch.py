@@ -31,9 +31,6 @@ BROKER_OPTIONS: dict[str, Any] = {
     "broker_transport_options": {
         # four keys a queue, one for each priority, would cost a third of the throughput
         "priority_steps": [0],
-        "visibility_timeout": 300,
-        "unacked_restore_interval": 5,
-        "unacked_restore_throttle": 2,
         # a broker that hangs must not hold a request for ever
         "socket_timeout": 10,
         "socket_connect_timeout": 5,

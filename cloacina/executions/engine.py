@@ -116,10 +116,9 @@ class Engine:
             claim, is_full = claim_next(unit, self._graphs, self._terms, execution_id, most)
             if claim is None and execution_id is not None and not is_full:
                 claim, _ = claim_next(unit, self._graphs, self._terms, None)
-        if is_full:
-            # the end of one of them brings the next hint; should it be lost, this does
-            with self._database.platform() as session:
-                tenants.wake(session, tenant.id, AT_CAP_S)
+            if is_full:
+                # the end of one of them brings the next hint; should it be lost, this does
+                unit.commit(*tenants.wake_calls(tenant.id, AT_CAP_S))
         return tenant, claim
 
     def _go_on(
@@ -210,14 +209,17 @@ class _Turn:
 
 
 def _log(claim: Claim, outcome: Outcome) -> None:
+    # what went well is in the tables, and there may be hundreds a second of it
+    level = logging.INFO
     match outcome:
         case Completed():
-            end = "completed"
+            level, end = logging.DEBUG, "completed"
         case Failed(error):
             end = error.split("\n")[0]
         case _:
             end = "given back, since the worker stops"
-    log.info(
+    log.log(
+        level,
         "execution %s, task %s, attempt %d: %s",
         claim.execution_id,
         claim.task.id,

@@ -52,10 +52,11 @@ class PackageCache:
             InvalidPackage: the stored archive is none.
             OSError: the folder cannot be written.
         """
-        folder = self._root / str(tenant.id) / package.content_hash
+        path = f"{self._root}/{tenant.id}/{package.content_hash}"
         try:
-            os.utime(folder)
+            os.utime(path)
         except FileNotFoundError:
+            folder = Path(path)
             folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with (
                 database.tenant(tenant) as session,
@@ -64,7 +65,7 @@ class PackageCache:
             ):
                 unpack_archive(_Attended(archive, still_wanted), folder)
             self._drop_the_oldest()
-        return folder
+        return Path(path)
 
     def _drop_the_oldest(self) -> None:
         for _, folder in self._oldest_first()[:-MOST_PACKAGES]:
