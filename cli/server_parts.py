@@ -70,7 +70,8 @@ def run_server(settings: Settings) -> None:
             return
         log.info("starting the API at http://%s", settings.bind)
         announcer = _ReadyAnnouncer(settings)
-        Supervisor(signals, _server_parts(settings), servers).run(announcer)
+        grace_s = settings.worker_stop_grace_s
+        Supervisor(signals, _server_parts(settings), servers, tasks_grace_s=grace_s).run(announcer)
 
 
 def run_alone(settings: Settings, what: str) -> None:
@@ -100,7 +101,8 @@ def run_alone(settings: Settings, what: str) -> None:
     argv = {"worker": WORKER, "scheduler": SCHEDULER}[what]
     with Signals() as signals:
         log.info("starting the %s", what)
-        Supervisor(signals, [Part(what, _launcher(argv, settings))]).run()
+        part = Part(what, _launcher(argv, settings))
+        Supervisor(signals, [part], tasks_grace_s=settings.worker_stop_grace_s).run()
 
 
 def _server_parts(settings: Settings) -> list[Part]:

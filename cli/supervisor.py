@@ -21,8 +21,12 @@ FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 15.0
 # a part that lived that long has recovered from what ended it before
 STEADY_AFTER_S = 30.0
-# running tasks get this long; who has none is gone at once
 STOP_GRACE_S = 40.0
+"""Seconds that parts get to end at least; who has nothing to end is gone at once."""
+
+BEYOND_TASKS_S = 20.0
+"""Seconds that a worker gets to give back what still runs after its own grace for tasks."""
+
 SERVER_STOP_GRACE_S = 30.0
 IDLE_S = 3600.0
 
@@ -153,13 +157,20 @@ class Supervisor:
         signals: receives the requests.
         servers: parts that the others need to the end; they run already and are stopped last.
         parts: the others, each behind the step that it needs.
+        tasks_grace_s: seconds that workers give to running tasks when they are told to stop.
     """
 
     def __init__(
-        self, signals: Signals, parts: Sequence[Part], servers: Sequence[Part] = ()
+        self,
+        signals: Signals,
+        parts: Sequence[Part],
+        servers: Sequence[Part] = (),
+        *,
+        tasks_grace_s: float = 0,
     ) -> None:
         self._signals = signals
         self._parts = parts
+        self._grace_s = max(STOP_GRACE_S, tasks_grace_s + BEYOND_TASKS_S)
         self._servers = servers
 
     def run(self, watch: Callable[[], float] = lambda: IDLE_S) -> None:
@@ -178,7 +189,7 @@ class Supervisor:
 
     def _stop(self) -> None:
         log.info("stopping; once more to kill")
-        self._end(self._parts, STOP_GRACE_S)
+        self._end(self._parts, self._grace_s)
         self._end(self._servers, SERVER_STOP_GRACE_S)
         log.info("stopped")
 

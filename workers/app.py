@@ -7,6 +7,7 @@ from celery import Celery
 
 from cloacina.dispatch import BROKER_OPTIONS
 from cloacina.settings import Settings, load_settings
+from workers import transport
 
 
 @cache
@@ -19,7 +20,6 @@ def _configuration() -> dict[str, Any]:
     return {
         **BROKER_OPTIONS,
         "broker_url": worker_settings().broker_url,
-        "broker_transport": "workers.transport:Transport",
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_channel_error_retry": True,
@@ -38,5 +38,6 @@ def _configuration() -> dict[str, Any]:
     }
 
 
+transport.register()
 app = Celery("cloacina")
 app.add_defaults(_configuration)

@@ -55,13 +55,17 @@ class Main:
         self.database = Database(settings.database_url, pool_size=2)
         keep_out_of_slots(self.database)
         self.dispatcher = Dispatcher(self.database, settings.broker_url)
-        self.lot = Lot(self.database, self, terms_of(settings, WORKER_NAME))
+        self.lot = Lot(self.database, self, terms_of(settings, WORKER_NAME), self.drain)
         self.host = Host(self.folder, max_scratch_bytes=settings.max_scratch_bytes)
         self.host.start()
 
     def resume(self, tenant_id: UUID, task_uuid: UUID) -> bool:
         """Tell the slots that a task of the lot wants to go on."""
         return self.dispatcher.resume(WORKER_ID, tenant_id, task_uuid)
+
+    def run(self, tenant_id: UUID, tenant_name: str, execution_id: UUID) -> bool:
+        """Tell all workers that an execution has tasks to run."""
+        return self.dispatcher.run(tenant_id, tenant_name, execution_id)
 
     def enter_slot(self) -> None:
         """Let go, in a slot that was forked, of what is the main process's alone."""

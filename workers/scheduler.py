@@ -10,7 +10,7 @@ import threading
 
 from cloacina import logs
 from cloacina.db import Database
-from cloacina.dispatch import Dispatcher
+from cloacina.dispatch import Dispatcher, worker_queue_name
 from cloacina.errors import DatabaseUnavailable
 from cloacina.fleet import services as fleet
 from cloacina.settings import Settings, load_settings
@@ -26,7 +26,7 @@ MOST_AT_ONCE = 500
 
 
 def tick(database: Database, dispatcher: Dispatcher) -> int:
-    """Send a hint to each tenant that is due.
+    """Send a hint to each tenant that is due, and drop what workers that were killed have left.
 
     Parameters:
         database: the scheduler's.
@@ -37,7 +37,10 @@ def tick(database: Database, dispatcher: Dispatcher) -> int:
     """
     with database.platform() as session:
         due = tenants.due_tenants(session, MOST_AT_ONCE, PATIENCE_S)
-        fleet.forget_gone(session)
+        gone = fleet.forget_gone(session)
+    for worker_id in gone:
+        # it could not do so itself
+        dispatcher.delete_queue(worker_queue_name(worker_id))
     for tenant_id, name, packages_too in due:
         dispatcher.run(tenant_id, name)
         if packages_too:

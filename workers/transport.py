@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kombu.transport import redis
+from kombu.transport import TRANSPORT_ALIASES, redis
 
 
 class Channel(redis.Channel):
@@ -32,3 +32,10 @@ class Transport(redis.Transport):
     """Redis, with that channel."""
 
     Channel: Any = Channel
+
+
+def register() -> None:
+    """Have this process reach all brokers of `redis://` and `rediss://` in this way."""
+    # as Celery's setting broker_transport, it would stand in the place of the URL's scheme in logs
+    for scheme in ("redis", "rediss"):
+        TRANSPORT_ALIASES[scheme] = f"{__name__}:{Transport.__name__}"

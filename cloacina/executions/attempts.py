@@ -15,9 +15,10 @@ from cloacina.executions.claims import Claim, ClaimRef, GivenBack, Outcome, Term
 from cloacina.executions.drain import Drain
 from cloacina.executions.errors import LostClaim
 from cloacina.executions.graphs import GraphCache
+from cloacina.executions.handing import Taken
 from cloacina.executions.log_sink import LogSink
 from cloacina.executions.outcomes import CANNOT_RUN, of_answer, of_failure
-from cloacina.executions.parking import Door, Taken
+from cloacina.executions.parking import Door
 from cloacina.packages.cache import PackageCache, package_code
 from cloacina.packages.errors import NotWanted
 from cloacina.sandbox.attempt import Answer, Attempt, Deferred, Resumable
@@ -93,6 +94,10 @@ class Attempts:
         )
         timeout_s = self._timeout_s(claim)
         hold = Hold(self._database, tenant, claim)
+
+        def still_wanted() -> bool:
+            return self._drain.left_s() > 0 and hold.still_mine()
+
         try:
             if claim.input_context is None:
                 raise ContextTooLarge(claim.input_bytes, self._settings.max_context_bytes)
@@ -100,14 +105,16 @@ class Attempts:
                 # what several tasks put out may be too much once it is merged
                 raise ContextTooLarge(claim.input_bytes, self._settings.max_context_bytes)
             attempt = self._sandbox.start(
-                self._code(tenant, claim, hold.still_mine),
+                self._code(tenant, claim, still_wanted),
                 claim.task.id,
                 claim.input_context,
                 lease=hold.lease_until,
                 on_output=sink.feed,
-                still_wanted=hold.still_mine,
+                still_wanted=still_wanted,
             )
         except (ChildAbandoned, NotWanted):
+            if self._drain.left_s() <= 0:
+                return GivenBack(), sink
             self._lost(ClaimRef.of(claim), sink)
             return None, sink
         except CANNOT_RUN as error:

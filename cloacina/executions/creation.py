@@ -114,7 +114,7 @@ def create(
     if TaskState.COMPLETED in kept.values():
         step.write(SQL.copy_outputs, rerun_of=request.rerun_of)
     step.note_settlement(settlement)
-    step.end_if_nothing_is_open()
+    step.end_if_nothing_is_open(request.rerun_of)
     return new.id, step.calls_of_new(_execution_columns(package, request))
 
 

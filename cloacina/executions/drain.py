@@ -18,7 +18,9 @@ class Drain:
         self._shared = mmap.mmap(-1, _MOMENT.size)
 
     def begin(self, grace_s: float) -> None:
-        """Claim no more, and give back what still runs in so many seconds."""
+        """Claim no more, and give back what runs in so many seconds; only the first call counts."""
+        if self.has_begun():
+            return
         self._shared[:] = _MOMENT.pack(time.monotonic() + grace_s)
 
     def has_begun(self) -> bool:

@@ -7,14 +7,15 @@ from uuid import UUID
 from cloacina.db import Database, as_tenant
 from cloacina.dispatch import Dispatcher, queue_name
 from cloacina.errors import DatabaseUnavailable
-from cloacina.executions import claims
+from cloacina.executions import finishing
 from cloacina.executions.attempts import Attempts
-from cloacina.executions.claims import Claim, Completed, Failed, Finished, Outcome, Terms
+from cloacina.executions.claims import Claim, Completed, Failed, Outcome, Terms
 from cloacina.executions.drain import Drain
 from cloacina.executions.errors import LostClaim
+from cloacina.executions.finishing import Finished
 from cloacina.executions.graphs import GraphCache
+from cloacina.executions.handing import Taken
 from cloacina.executions.log_sink import LogSink
-from cloacina.executions.parking import Taken
 from cloacina.executions.served import ServedQueues
 from cloacina.settings import Settings
 from cloacina.tenants import services as tenants
@@ -111,9 +112,9 @@ class Engine:
                 self._hint(tenant, 1, execution_id)
                 return tenant, None
             most = self._settings.tenant_running_tasks or max(1, slots - 1)
-            claim, is_full = claims.claim_next(unit, self._graphs, self._terms, execution_id, most)
+            claim, is_full = claim_next(unit, self._graphs, self._terms, execution_id, most)
             if claim is None and execution_id is not None and not is_full:
-                claim, _ = claims.claim_next(unit, self._graphs, self._terms, None)
+                claim, _ = claim_next(unit, self._graphs, self._terms, None)
         if is_full:
             # the end of one of them brings the next hint; should it be lost, this does
             with self._database.platform() as session:
@@ -149,7 +150,7 @@ class Engine:
         while True:
             try:
                 with self._database.unit(as_tenant(tenant)) as unit:
-                    finished = claims.finish(
+                    finished = finishing.finish(
                         unit,
                         self._graphs,
                         self._terms,
@@ -167,7 +168,7 @@ class Engine:
                 )
                 return None
             except DatabaseUnavailable:
-                if time.monotonic() >= give_up:
+                if time.monotonic() >= give_up or self._drain.left_s() <= 0:
                     raise
                 time.sleep(TRY_AGAIN_S)
             else:

@@ -14,18 +14,20 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Protocol
 from uuid import UUID
 
 from cloaca import _handover
 from cloacina.db import DATABASE_ERRORS, Database
 from cloacina.errors import DatabaseUnavailable
-from cloacina.executions import claims
+from cloacina.executions import claims, finishing
 from cloacina.executions.attempt_log import AttemptLog
 from cloacina.executions.claims import ClaimRef, GivenBack, Outcome, Terms
+from cloacina.executions.drain import Drain
 from cloacina.executions.errors import LostClaim
 from cloacina.executions.graphs import GraphCache
+from cloacina.executions.handing import Owner, Taken, hand_over, read
 from cloacina.executions.log_sink import LogSink
 from cloacina.executions.outcomes import of_failure
 from cloacina.sandbox.attempt import Answer, Attempt, Deferred, Resumable
@@ -47,36 +49,10 @@ class Hinter(Protocol):
     """Tells the worker's slots that a task wants to go on."""
 
     def resume(self, tenant_id: UUID, task_uuid: UUID) -> bool:
-        """Send a hint to the worker's own queue."""
+        """Send a hint to the worker's own queue; False: the broker is away."""
 
-
-@dataclass(frozen=True)
-class Owner:
-    """Whose a task is, and how its tables are reached."""
-
-    id: UUID
-    schema: str
-    role: str
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A task that is handed over.
-
-    Parameters:
-        owner: whose it is.
-        ref: names its claim.
-        state, fds: of its child, for `Attempt.attach`.
-        log: state of its log.
-        left_s: seconds of its time limit that it has not used.
-    """
-
-    owner: Owner
-    ref: ClaimRef
-    state: dict[str, Any]
-    fds: list[int]
-    log: dict[str, Any]
-    left_s: float
+    def run(self, tenant_id: UUID, tenant_name: str, execution_id: UUID) -> bool:
+        """Send a hint to all workers of the tenant; returns the same."""
 
 
 class Door:
@@ -105,7 +81,7 @@ class Door:
             OSError: the lot is gone; the child dies.
         """
         owner = Owner(tenant.id, tenant.schema, tenant.role)
-        _hand_over(self._peer, owner, ref, attempt, sink, left_s)
+        hand_over(self._peer, owner, ref, attempt, sink, left_s)
 
     def take(self, task_uuid: UUID) -> Taken | None:
         """Take a task out of the lot, None where it is not there: it was taken, or is lost."""
@@ -119,7 +95,7 @@ class Door:
                 message, fds = _handover.receive(mine)
             except TimeoutError:
                 return None
-        return _read(message, fds) if message else None
+        return read(message, fds) if message else None
 
 
 class Lot(threading.Thread):
@@ -131,13 +107,15 @@ class Lot(threading.Thread):
         database: its own.
         hinter: for tasks that want to go on.
         terms: of the worker.
+        drain: says when the worker is to stop: what waits is then given back.
     """
 
-    def __init__(self, database: Database, hinter: Hinter, terms: Terms) -> None:
+    def __init__(self, database: Database, hinter: Hinter, terms: Terms, drain: Drain) -> None:
         super().__init__(name="parking", daemon=True)
         self._database = database
         self._hinter = hinter
         self._terms = terms
+        self._drain = drain
         self._graphs = GraphCache()
         self._inbox, self.door = _handover.pair()
         self._inbox.setblocking(False)
@@ -147,6 +125,7 @@ class Lot(threading.Thread):
         self._by_fd: dict[int, _Entry] = {}
         self._ended = threading.Event()
         self._renewed_at = time.monotonic()
+        self._sends_hints = True
 
     def enter_slot(self) -> None:
         """Let go, in a slot that was forked, of what is the main process's alone."""
@@ -158,9 +137,16 @@ class Lot(threading.Thread):
     def run(self) -> None:
         """Look after those that wait, until `close`."""
         while not self._ended.is_set():
-            self._look(_LOOK_S)
-        for entry in list(self._waiting.values()):
-            self._end(entry, GivenBack())
+            try:
+                self._look(_LOOK_S)
+            except Exception:
+                # one task's trouble must not be that of all others that wait
+                log.exception("tasks that wait could not be looked after")
+                self._ended.wait(_LOOK_S)
+        # what slots have handed over at their very end
+        while self._hear():
+            pass
+        self._give_back()
 
     def close(self) -> None:
         """Give back all that waits, so that others run it anew."""
@@ -180,20 +166,30 @@ class Lot(threading.Thread):
                 self._hear()
             elif (entry := self._by_fd.get(fd)) is not None:
                 self._attend(entry)
+        if self._drain.has_begun():
+            self._give_back()
         for entry in list(self._waiting.values()):
             entry.sink.flush_if_due()
         if time.monotonic() - self._renewed_at >= RENEW_S:
             self._renewed_at = time.monotonic()
             self._renew()
 
-    def _hear(self) -> None:
-        with suppress(BlockingIOError):
+    def _hear(self) -> bool:
+        """Do what a slot asks for; False: none does."""
+        try:
             message, fds = _handover.receive(self._inbox)
-            request = json.loads(message)
-            if request["op"] == "park":
-                self._take_in(_read(message, fds))
-            else:
-                self._hand_out(UUID(request["task"]), fds)
+        except BlockingIOError:
+            return False
+        request = json.loads(message)
+        if request["op"] == "park":
+            self._take_in(read(message, fds))
+        else:
+            self._hand_out(UUID(request["task"]), fds)
+        return True
+
+    def _give_back(self) -> None:
+        for entry in list(self._waiting.values()):
+            self._end(entry, GivenBack())
 
     def _take_in(self, taken: Taken) -> None:
         sink = LogSink(
@@ -222,7 +218,7 @@ class Lot(threading.Thread):
             self._forget(entry)
             with suppress(OSError):
                 # a slot that is gone takes its task with it: the claim comes back
-                _hand_over(peer, entry.owner, entry.ref, entry.attempt, entry.sink, entry.left_s)
+                hand_over(peer, entry.owner, entry.ref, entry.attempt, entry.sink, entry.left_s)
 
     def _attend(self, entry: "_Entry") -> None:
         """Take what a waiting task's process says."""
@@ -234,13 +230,19 @@ class Lot(threading.Thread):
             match entry.attempt.wait(0):
                 case Resumable():
                     entry.wants_slot = True
-                    self._hinter.resume(entry.owner.id, entry.ref.id)
+                    self._ask_for_slot(entry)
                 case Answer() | Deferred():
                     raise ChildDied("the process that ran the code did not wait for its turn")
         except ChildDied as error:
             self._end(entry, of_failure(error, 0))
 
+    def _ask_for_slot(self, entry: "_Entry") -> None:
+        # a broker that hangs must not hold up the claims: once until the next round is enough
+        if self._sends_hints:
+            self._sends_hints = self._hinter.resume(entry.owner.id, entry.ref.id)
+
     def _renew(self) -> None:
+        self._sends_hints = True
         by_tenant: dict[UUID, list[_Entry]] = {}
         for entry in self._waiting.values():
             by_tenant.setdefault(entry.owner.id, []).append(entry)
@@ -250,9 +252,10 @@ class Lot(threading.Thread):
                 if entry.ref.token not in held:
                     log.warning("execution %s: the claim was lost", entry.ref.execution_id)
                     self._drop(entry)
-                elif entry.wants_slot:
-                    # the last hint was lost, or all slots are busy
-                    self._hinter.resume(entry.owner.id, entry.ref.id)
+        for entry in list(self._waiting.values()):
+            if entry.wants_slot:
+                # the last hint was lost, or all slots are busy
+                self._ask_for_slot(entry)
 
     def _renewed(self, tenant_id: UUID, entries: "Sequence[_Entry]") -> set[UUID]:
         begun = time.monotonic()
@@ -280,9 +283,9 @@ class Lot(threading.Thread):
         self._drop(entry)
         try:
             with self._database.unit(tenants.enter(entry.owner.id)) as unit:
-                tenants.entered(unit, entry.owner.id)
+                tenant, _ = tenants.entered(unit, entry.owner.id)
                 claim = claims.restore(unit, self._graphs, self._terms, entry.ref)
-                claims.finish(
+                finished = finishing.finish(
                     unit,
                     self._graphs,
                     self._terms,
@@ -294,6 +297,9 @@ class Lot(threading.Thread):
         except (LostClaim, TenantNotFound, DatabaseUnavailable, *DATABASE_ERRORS) as error:
             # its claim comes back when its lease is over
             log.warning("execution %s: %s", entry.ref.execution_id, error)
+            return
+        if finished.left:
+            self._hinter.run(tenant.id, tenant.name, entry.ref.execution_id)
 
     def _drop(self, entry: "_Entry") -> None:
         self._forget(entry)
@@ -319,46 +325,3 @@ class _Entry:
     fds: list[int]
     wants_slot: bool = False
     renewed_at: float = field(default_factory=time.monotonic)
-
-
-def _hand_over(  # noqa: PLR0917  # the parts of one message
-    peer: socket.socket,
-    owner: Owner,
-    ref: ClaimRef,
-    attempt: Attempt,
-    sink: LogSink,
-    left_s: float,
-) -> None:
-    text = sink.detach()
-    state, fds = attempt.detach()
-    parts = {
-        "op": "park",
-        "owner": asdict(owner),
-        "ref": asdict(ref),
-        "state": state,
-        "log": text,
-        "left_s": left_s,
-    }
-    try:
-        _handover.send(peer, json.dumps(parts, default=str).encode(), fds)
-    finally:
-        _handover.close_all(fds)
-
-
-def _read(message: bytes, fds: list[int]) -> Taken:
-    parts = json.loads(message)
-    owner, ref = parts["owner"], parts["ref"]
-    return Taken(
-        owner=Owner(UUID(owner["id"]), owner["schema"], owner["role"]),
-        ref=ClaimRef(
-            id=UUID(ref["id"]),
-            token=UUID(ref["token"]),
-            execution_id=UUID(ref["execution_id"]),
-            task_id=ref["task_id"],
-            attempt=ref["attempt"],
-        ),
-        state=parts["state"],
-        fds=fds,
-        log=parts["log"],
-        left_s=parts["left_s"],
-    )

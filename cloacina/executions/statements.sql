@@ -8,6 +8,10 @@ SELECT id, package_id, status, last_event, open_tasks, failed_tasks, skipped_tas
     paused_at, {now} AS moment
 FROM workflow_executions WHERE id = :execution_id {lock}
 
+-- name: lock_executions
+-- Locks several, always in the same order.
+SELECT id FROM workflow_executions WHERE id {any:execution_ids} ORDER BY id {lock}
+
 -- name: lock_ready
 -- Locks the task that waits longest, and its execution, passing over what others look at.
 SELECT e.id, e.package_id, e.status, e.last_event, e.open_tasks, e.failed_tasks, e.skipped_tasks,

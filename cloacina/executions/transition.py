@@ -77,6 +77,7 @@ class Transition:
         self.open_tasks: int = execution.open_tasks
         self.deadline_at: datetime | None = execution.deadline_at
         self.paused_at: datetime | None = execution.paused_at
+        self._outputs_of = execution.id
         self._unit = unit
         self._max_context_bytes = max_context_bytes
         self._failed: int = execution.failed_tasks
@@ -178,9 +179,14 @@ class Transition:
         self.open_tasks -= len(settlement.skipped)
         self._skipped += len(settlement.skipped)
 
-    def end_if_nothing_is_open(self) -> None:
-        """End an execution all of whose tasks have ended from the start."""
+    def end_if_nothing_is_open(self, origin: UUID | None) -> None:
+        """End an execution all of whose tasks have ended from the start.
+
+        Parameters:
+            origin: the execution whose outputs it takes over; its own rows are not there yet.
+        """
         if self.open_tasks == 0:
+            self._outputs_of = origin or self.id
             self._end()
 
     def running(self, timeout_s: float) -> None:
@@ -294,7 +300,9 @@ class Transition:
         leaves = self.graph.leaves
         missing = [name for name in leaves if name not in self._outputs]
         if missing and len(leaves) > 1:
-            self._outputs |= read_outputs(self._unit, self.id, missing, self._max_context_bytes)
+            self._outputs |= read_outputs(
+                self._unit, self._outputs_of, missing, self._max_context_bytes
+            )
         texts = {name: self._outputs[name] for name in leaves if name in self._outputs}
         if not texts:
             return None

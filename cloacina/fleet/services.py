@@ -16,6 +16,9 @@ BEAT_S = 5
 GONE_S = 3 * BEAT_S
 """Seconds of silence after which a worker counts as gone."""
 
+FORGET_S = 10 * GONE_S
+"""Seconds of silence after which nothing is kept of a worker."""
+
 
 @dataclass(frozen=True)
 class Worker:
@@ -85,6 +88,10 @@ def list_live(session: Session) -> Sequence[Worker]:
     ]
 
 
-def forget_gone(session: Session) -> None:
-    """Drop the rows of workers that left without signing off."""
-    rows_changed(session, delete(WorkerRow).where(WorkerRow.heartbeat_at <= after(-10 * GONE_S)))
+def forget_gone(session: Session) -> Sequence[UUID]:
+    """Drop the rows of workers that left without signing off, and give their ids.
+
+    Several may ask at once: each worker is given to one of them.
+    """
+    gone = delete(WorkerRow).where(WorkerRow.heartbeat_at <= after(-FORGET_S))
+    return session.scalars(gone.returning(WorkerRow.id)).all()

@@ -11,7 +11,7 @@ from cloacina.dag.graph import Graph
 from cloacina.dag.states import TERMINAL_EXECUTION_STATES
 from cloacina.db import AS_PLATFORM, Call, Database, Row, after, as_tenant
 from cloacina.dispatch import HINT_LOST_S
-from cloacina.executions import claims, control
+from cloacina.executions import claims, control, finishing
 from cloacina.executions import transition as executions
 from cloacina.executions.claims import Terms
 from cloacina.executions.graphs import GraphCache
@@ -63,11 +63,11 @@ def _give_back_lost(database: Database, graphs: GraphCache, tenant: Tenant, term
         # those who hold the claims could not renew them either: they get a lease to do so
         return
     with database.unit(as_tenant(tenant)) as unit:
-        lost = claims.lost_executions(unit)
+        lost = finishing.lost_executions(unit)
     count = 0
     for execution_id in lost:
         with database.unit(as_tenant(tenant)) as unit:
-            count += claims.give_back_lost(unit, graphs, terms, execution_id)
+            count += finishing.give_back_lost(unit, graphs, terms, execution_id)
     if count:
         log.warning("tenant %s: gave back %d claims of workers that are gone", tenant.name, count)
 

@@ -1,7 +1,7 @@
 """Checks of how executions and tasks ended, and of what their events say."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -63,7 +63,8 @@ def fates_are_met(evidence: Evidence) -> Iterator[Violation]:
         tasks_of[task.execution_id].append(task)
     for execution in evidence.executions:
         for task in tasks_of[execution.id]:
-            if not _is_met(task, _fate_of(evidence, task)):
+            others = tasks_of[execution.id]
+            if not _is_met(task, _fate_of(evidence, task)) and not went_without(task, others):
                 text = f"{execution.key}, {task.task_id}: {task.status} {task.error!r}"
                 yield Violation(check, execution.id, text)
         failed = any(task.status == "Failed" for task in tasks_of[execution.id])
@@ -84,10 +85,20 @@ def was_given_up(task: Task) -> bool:
     return lost and task.resets == MOST_RESETS
 
 
+def went_without(task: Task, others: Iterable[Task]) -> bool:
+    """Say whether a task failed for want of what another would have given that was given up."""
+    wants = "Key not found: 'journal'" in task.error
+    return task.status == "Failed" and wants and any(map(was_given_up, others))
+
+
 def attempts_are_counted(evidence: Evidence) -> Iterator[Violation]:
     """Attempts are starts less resets, resets and retries are as many as were declared."""
     check = "attempts"
+    given_up = [task for task in evidence.tasks if was_given_up(task)]
     for task in evidence.tasks:
+        same = [other for other in given_up if other.execution_id == task.execution_id]
+        if went_without(task, same):
+            continue
         kinds = Counter(
             event.kind for event in evidence.events_of_task[task.execution_id, task.task_id]
         )

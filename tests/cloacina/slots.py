@@ -154,10 +154,11 @@ def open_slot(database: Database, broker_url: str, home: Path, **changes: Any) -
     host = Host(make_worker_folder(settings), max_scratch_bytes=settings.max_scratch_bytes)
     host.start()
     dispatcher = Dispatcher(database, broker_url)
-    lot = Lot(database, _Hinter(dispatcher), terms_of(settings, "worker-1"))
+    drain = Drain()
+    lot = Lot(database, _Hinter(dispatcher), terms_of(settings, "worker-1"), drain)
     lot.start()
     queues = ServedQueues(settings.home)
-    slot = Slot(settings, "worker-1", host, lot, drain=Drain(), queues=queues)
+    slot = Slot(settings, "worker-1", host, lot, drain=drain, queues=queues)
     yield slot
     lot.close()
     slot.close()
@@ -172,3 +173,6 @@ class _Hinter:
 
     def resume(self, tenant_id: UUID, task_uuid: UUID) -> bool:
         return self.dispatcher.resume(WORKER_ID, tenant_id, task_uuid)
+
+    def run(self, tenant_id: UUID, tenant_name: str, execution_id: UUID) -> bool:
+        return self.dispatcher.run(tenant_id, tenant_name, execution_id)

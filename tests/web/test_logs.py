@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from cloacina.db import Database
+from cloacina.db import Database, as_tenant
 from cloacina.executions import logs
 from cloacina.executions.attempt_log import Line
 from cloacina.tenants.models import Tenant
@@ -33,14 +33,14 @@ def execution_id(writer: Caller, acme: Tenant, database: Database, name: str) ->
     path = f"/v1/tenants/{acme.name}/workflows/{name}/execute"
     execution_id = str(writer.post(path).json["execution_id"])
     moment = time.monotonic()
-    with database.tenant(acme) as session:
-        extracted = [
-            Line("stdout", "first \x1b[31m", moment - 3600),
-            *(Line("stdout", f"line {number}", moment - 60) for number in range(LINES - 3)),
-        ]
-        loaded = [Line("stderr", "oh", moment), Line("stdout", "", moment)]
-        for task, attempt, lines in (("extract", 1, extracted), ("load", 2, loaded)):
-            logs.append(session, uuid.UUID(execution_id), task, attempt, lines)
+    extracted = [
+        Line("stdout", "first \x1b[31m", moment - 3600),
+        *(Line("stdout", f"line {number}", moment - 60) for number in range(LINES - 3)),
+    ]
+    loaded = [Line("stderr", "oh", moment), Line("stdout", "", moment)]
+    for task, attempt, lines in (("extract", 1, extracted), ("load", 2, loaded)):
+        with database.unit(as_tenant(acme)) as unit:
+            logs.append(unit, uuid.UUID(execution_id), task, attempt, lines, time.monotonic())
     return execution_id
 
 

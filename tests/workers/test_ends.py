@@ -9,16 +9,12 @@ from uuid import UUID
 import pytest
 import redis
 from celery import Celery
-from sqlalchemy import func, select, update
+from sqlalchemy import update
 
 from cloacina import dispatch
-from cloacina.db import Database, after
-from cloacina.dispatch import Dispatcher
+from cloacina.db import after
 from cloacina.embedded import EmbeddedValkey
 from cloacina.executions.models import TaskRow
-from cloacina.fleet.models import WorkerRow
-from cloacina.lifecycle.tenants import create_tenant
-from cloacina.settings import Settings
 from cloacina.tenants import services as tenants
 from tests.workers.fleet import (
     Engineer,
@@ -130,69 +126,3 @@ def test_hints_of_any_form_leave_the_worker_at_work(
     for _ in range(3):
         assert engineer.wait_for_end(engineer.start("chain", {})).status == "Completed"
     assert fleet.processes[0].poll() is None
-
-
-@linux_only
-def test_a_worker_that_is_told_to_stop_finishes_what_it_runs_and_leaves_nothing(
-    database: Database, empty_database_url: str, data_root: Path, tmp_path: Path, tenant_name: str
-) -> None:
-    with EmbeddedValkey(data_root / "soft-stop-valkey") as broker:
-        settings = Settings(
-            home=tmp_path / "home",
-            database_url=empty_database_url,
-            broker_url=broker.url,
-            concurrency=2,
-        )
-        settings.home.mkdir()
-        fleet = Fleet(settings)
-        worker = fleet.start("workers")
-        # before the other tests' worker, which looks into the same tables, can take the task
-        fleet.wait_for_line("ready.")
-        tenant = create_tenant(database, tenant_name)
-        engineer = Engineer(database, Dispatcher(database, broker.url), tenant)
-        engineer.upload(tmp_path, "waits", WAITS)
-        execution_id = engineer.start("waits", {"folder": str(tmp_path)})
-        wait_for(lambda: begun(tmp_path))
-        (child,) = begun(tmp_path)
-
-        try:
-            worker.send_signal(signal.SIGTERM)
-            fleet.wait_for_line("Warm shutdown")
-            assert is_running(child)
-        finally:
-            (tmp_path / "go").touch()
-
-        assert worker.wait(30) == 0
-        assert engineer.look_at(execution_id).status == "Completed"
-        assert begun(tmp_path) == [child]
-        wait_for(lambda: not is_running(child))
-        assert list((settings.home / "work").iterdir()) == []
-        named = select(func.count()).where(WorkerRow.name.like(f"%-{worker.pid}"))
-        with database.platform() as session:
-            assert session.scalars(named).one() == 0
-
-
-def test_a_worker_that_finds_no_broker_waits_for_it(
-    database: Database, empty_database_url: str, data_root: Path, tmp_path: Path, tenant_name: str
-) -> None:
-    broker = EmbeddedValkey(data_root / "late-valkey")
-    with broker:
-        url = broker.url
-    settings = Settings(
-        home=tmp_path / "home", database_url=empty_database_url, broker_url=url, concurrency=1
-    )
-    settings.home.mkdir()
-    fleet = Fleet(settings)
-    fleet.start("workers")
-    fleet.start("workers.scheduler")
-    engineer = Engineer(database, Dispatcher(database, url), create_tenant(database, tenant_name))
-    fleet.wait_for_line("Cannot connect to redis")
-    try:
-        with broker:
-            assert broker.url == url
-            engineer.upload(tmp_path, "chain", CHAIN)
-            assert engineer.wait_for_end(engineer.start("chain", {})).status == "Completed"
-            fleet.stop()
-    finally:
-        fleet.stop()
-    assert [process.returncode for process in fleet.processes] == [0, 0]

@@ -3,14 +3,18 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import pytest
 import redis
 from sqlalchemy import update
 
 from cloacina.db import Database, after
-from cloacina.dispatch import Dispatcher, queue_name
+from cloacina.dispatch import Dispatcher, queue_name, worker_queue_name
 from cloacina.embedded import EmbeddedPostgres, temporary_data_root
+from cloacina.fleet import services as fleet
+from cloacina.fleet.models import WorkerRow
+from cloacina.fleet.services import Worker
 from cloacina.lifecycle import installation
 from cloacina.lifecycle.tenants import create_tenant
 from cloacina.processes import wait_until
@@ -79,6 +83,26 @@ def test_of_several_schedulers_one_sends_the_hint(
             due = list(threads.map(lambda _: scheduler.tick(database, dispatcher), range(3)))
         assert sorted(due) == [0, 0, 1]
         assert hints(broker, tenant) == sent
+
+
+def test_the_queue_of_a_worker_that_was_killed_is_deleted(
+    database: Database, dispatcher: Dispatcher, broker: redis.Redis, tenant: Tenant
+) -> None:
+    alive, silent = (Worker(uuid4(), f"worker-{number}", (), 1, 0, 0) for number in range(2))
+    queues = [worker_queue_name(worker.id) for worker in (alive, silent)]
+    for worker in (alive, silent):
+        with database.platform() as session:
+            fleet.beat(session, worker)
+        assert dispatcher.resume(worker.id, tenant.id, uuid4())
+    with database.platform() as session:
+        session.execute(
+            update(WorkerRow)
+            .where(WorkerRow.id == silent.id)
+            .values(heartbeat_at=after(-fleet.FORGET_S))
+        )
+    scheduler.tick(database, dispatcher)
+    assert [broker.exists(queue) for queue in queues] == [1, 0]
+    dispatcher.delete_queue(queues[0])
 
 
 def test_a_hint_that_was_lost_is_sent_again(

@@ -23,6 +23,7 @@ OF_THE_PLATFORM = frozenset({"tenants", "keys", "fleet"})
 LISTS: dict[str, list[Any]] = {
     **{name: ["a"] for name in ("task_ids", "kinds", "datas", "statuses", "streams", "lines")},
     **{name: [1] for name in ("open_dependencies", "max_attempts")},
+    "execution_ids": [uuid4()],
     "task_uuids": [uuid4()],
     "tokens": [uuid4()],
     "ages": [0.5],

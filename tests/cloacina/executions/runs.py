@@ -11,9 +11,10 @@ from sqlalchemy import select, update
 
 from cloacina.dag.graph import Graph
 from cloacina.db import Database, Unit, after, as_tenant, now
-from cloacina.executions import claims, creation, services
-from cloacina.executions.claims import Claim, Completed, Failed, Finished, Outcome, Terms
+from cloacina.executions import claiming, claims, creation, finishing, services
+from cloacina.executions.claims import Claim, Completed, Failed, Outcome, Terms
 from cloacina.executions.control import FAILED, Control, overdue_executions
+from cloacina.executions.finishing import Finished
 from cloacina.executions.graphs import GraphCache
 from cloacina.executions.models import EventRow, ExecutionRow, TaskRow
 from cloacina.packages import services as packages
@@ -136,7 +137,7 @@ class Runs:
     def claim(self, execution_id: UUID | None = None, worker: str = "worker-1") -> Claim | None:
         """Claim a ready task."""
         with self.unit() as unit:
-            return claims.claim_next(unit, self.graphs, self.terms(worker), execution_id)[0]
+            return claiming.claim_next(unit, self.graphs, self.terms(worker), execution_id)[0]
 
     def must_claim(self, execution_id: UUID | None = None, worker: str = "worker-1") -> Claim:
         """Claim a ready task, of which there is one."""
@@ -147,7 +148,7 @@ class Runs:
     def finish(self, claim: Claim, outcome: Outcome, *, claim_more: bool = False) -> Finished:
         """Finish an attempt, and perhaps claim the next."""
         with self.unit() as unit:
-            return claims.finish(
+            return finishing.finish(
                 unit,
                 self.graphs,
                 self.terms(),
@@ -193,11 +194,11 @@ class Runs:
     def give_back(self) -> int:
         """Give back the claims whose lease is over."""
         with self.unit() as unit:
-            lost = claims.lost_executions(unit, grace_s=0)
+            lost = finishing.lost_executions(unit, grace_s=0)
         count = 0
         for execution_id in lost:
             with self.unit() as unit:
-                count += claims.give_back_lost(unit, self.graphs, self.terms(), execution_id)
+                count += finishing.give_back_lost(unit, self.graphs, self.terms(), execution_id)
         return count
 
     def lose(self, claim: Claim) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import delete
 from cloacina.db import Database
 from cloacina.dispatch import Dispatcher
 from cloacina.errors import DatabaseUnavailable
-from cloacina.executions import claims
+from cloacina.executions import claims, finishing
 from cloacina.packages.archive import remove_unpacked
 from cloacina.packages.models import ArchiveChunkRow
 from tests.cloacina.embedded.owners import wait_gone
@@ -333,7 +333,7 @@ def test_a_result_is_stored_once_the_database_is_back(
 ) -> None:
     monkeypatch.setattr("cloacina.executions.engine.TRY_AGAIN_S", 0.01)
     away = [True, True, False]
-    finish = claims.finish
+    finish = finishing.finish
 
     def flaky(*arguments, **more):
         if away.pop(0):
@@ -341,7 +341,7 @@ def test_a_result_is_stored_once_the_database_is_back(
         return finish(*arguments, **more)
 
     execution_id = desk.start(desk.built(one("return None")))
-    monkeypatch.setattr("cloacina.executions.claims.finish", flaky)
+    monkeypatch.setattr("cloacina.executions.finishing.finish", flaky)
     assert desk.run(execution_id) == 1
     assert desk.runs.get(execution_id).status == "Completed"
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from cloacina.executions.claims import Claim, Completed, Failed, Finished, Outcome
+from cloacina.executions.claims import Claim, Completed, Failed, Outcome
+from cloacina.executions.finishing import Finished
 from tests.cloacina.executions.runs import Runs, chain, failed, task
 
 

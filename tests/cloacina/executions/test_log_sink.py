@@ -8,7 +8,7 @@ import pytest
 
 from cloacina.db import Database
 from cloacina.errors import DatabaseUnavailable
-from cloacina.executions import claims, logs
+from cloacina.executions import claims, finishing, logs
 from cloacina.executions.attempt_log import AttemptLog
 from cloacina.executions.log_sink import FLUSH_S, TRY_AGAIN_S, LogSink
 from cloacina.lifecycle.tenants import create_tenant, delete_tenant
@@ -105,7 +105,7 @@ def test_the_last_lines_are_there_when_the_execution_has_ended(
     claim = runs.must_claim(execution_id)
     sink.feed("stdout", b"done\n")
     with runs.unit() as unit:
-        finished = claims.finish(
+        finished = finishing.finish(
             unit,
             runs.graphs,
             runs.terms(),

@@ -1,47 +1,29 @@
 """Random workflows with random outcomes, against the plainest possible model of an execution."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from typing import Any
-from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloacina.dag.graph import Graph
 from cloacina.db import Database
-from cloacina.executions.claims import Claim, Completed, Failed
+from cloacina.db.models import TenantBase
+from cloacina.executions.claims import Claim
+from cloacina.executions.errors import ExecutionNotRerunnable
 from cloacina.lifecycle import installation
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.tenants import services as tenants
-from tests.cloacina.dag.strategies import CONTEXTS, graphs, holds, merge_two, same
-from tests.cloacina.executions.runs import AT_ONCE, Runs
+from tests.cloacina.executions.courses import FATES, Course, Scenario, scenarios
+from tests.cloacina.executions.runs import Runs
 
-
-@dataclass(frozen=True)
-class Fate:
-    """What becomes of a task, should it run."""
-
-    retries: int
-    resets: int
-    succeeds: bool
-    output: dict[str, Any] | None
-
-
-FATES = st.builds(
-    Fate,
-    retries=st.integers(0, 2),
-    resets=st.integers(0, 1),
-    succeeds=st.booleans(),
-    output=st.none() | CONTEXTS,
-)
-
-
-@st.composite
-def scenarios(draw: st.DrawFn) -> tuple[Graph, dict[str, Fate], dict[str, Any]]:
-    graph = draw(graphs(with_rules=True))
-    return graph, {task.id: draw(FATES) for task in graph.tasks}, draw(CONTEXTS)
+MOST_STEPS = 60
+ACTIONS = ["claim", "claim", "claim_any", "end", "end", "end", "give_back", "pause", "resume"]
+CANCELS = st.sampled_from([*ACTIONS * 3, "cancel"])
+EXAMPLES = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
 
 
 @pytest.fixture(scope="module")
@@ -54,116 +36,146 @@ def in_memory() -> Iterator[Runs]:
     database.close()
 
 
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(scenario=scenarios(), data=st.data())
-def test_an_execution_goes_as_the_model_says(
-    in_memory: Runs, scenario: tuple[Graph, dict[str, Fate], dict[str, Any]], data: st.DataObject
-) -> None:
-    graph, fates, initial = scenario
-    states, inputs, final = expected(graph, fates, initial)
-    package = in_memory.workflow(
-        *(
-            asdict(task) | {"dependencies": list(task.dependencies), "retry": AT_ONCE}
-            for task in graph.tasks
-        )
-    )
-    execution_id = in_memory.start(package, **initial)
+@pytest.fixture(scope="module")
+def on_postgresql(database: Database) -> Runs:
+    return Runs(database, create_tenant(database, "model"))
 
-    held: list[Claim] = []
-    left = {name: (fate.resets, fate.retries) for name, fate in fates.items()}
-    while True:
-        claim = in_memory.claim(execution_id)
+
+class Driver:
+    """Does to some executions what is drawn.
+
+    Parameters:
+        courses: of the executions; the tenant has no others.
+        data: says what to do.
+    """
+
+    def __init__(self, courses: list[Course], data: st.DataObject) -> None:
+        self.courses = {course.id: course for course in courses}
+        self.runs = courses[0].runs
+        self.data = data
+        self.held: list[Claim] = []
+
+    def take(self, claim: Claim | None) -> None:
         if claim is not None:
-            assert same(json.loads(claim.input_context), inputs[claim.task.id])
-            held.append(claim)
-        if not held:
+            self.courses[claim.execution_id].took(claim)
+            self.held.append(claim)
+
+    def end(self, place: int, *, claim_more: bool, gives_back: bool = False) -> None:
+        claim = self.held.pop(place)
+        course = self.courses[claim.execution_id]
+        self.take(course.step(claim, claim_more=claim_more, gives_back=gives_back))
+
+    def act(self, action: str) -> None:
+        draw = self.data.draw
+        course = draw(st.sampled_from(list(self.courses.values())))
+        match action:
+            case "claim":
+                self.take(self.runs.claim(course.id))
+            case "claim_any":
+                self.take(self.runs.claim())
+            case "end" | "give_back" if self.held:
+                place = draw(st.integers(0, len(self.held) - 1))
+                self.end(place, claim_more=draw(st.booleans()), gives_back=action == "give_back")
+            case "pause" if not course.is_paused and course.is_open:
+                self.runs.pause(course.id)
+                course.is_paused = True
+            case "resume" if course.is_paused and course.is_open:
+                self.runs.resume(course.id)
+                course.is_paused = False
+            case "cancel" if course.is_open:
+                course.cancel()
+                self.held = [each for each in self.held if each.execution_id != course.id]
+
+    def finish(self) -> None:
+        """Let go on whatever is paused, and go on until nothing is left."""
+        for course in self.courses.values():
+            if course.is_paused and course.is_open:
+                self.runs.resume(course.id)
+            course.is_paused = False
+        while True:
+            self.take(self.runs.claim())
+            if not self.held:
+                return
+            self.end(0, claim_more=True)
+
+
+def drive(courses: list[Course], data: st.DataObject) -> None:
+    """Do what is drawn, and hold what became of it against the model."""
+    driver = Driver(courses, data)
+    for action in data.draw(st.lists(CANCELS, max_size=MOST_STEPS)):
+        driver.act(action)
+    driver.finish()
+    for course in courses:
+        course.check()
+
+
+def empty(runs: Runs) -> None:
+    """Leave nothing of the example before, which may have failed on its way."""
+    with runs.database.tenant(runs.tenant) as session:
+        for table in reversed(TenantBase.metadata.sorted_tables):
+            session.execute(table.delete())
+
+
+@settings(max_examples=50, **EXAMPLES)
+@given(scenario=scenarios(), claim_more=st.booleans(), data=st.data())
+def test_an_execution_goes_as_the_model_says(
+    in_memory: Runs, scenario: Scenario, claim_more: bool, data: st.DataObject
+) -> None:
+    empty(in_memory)
+    course = Course.start(in_memory, scenario)
+    driver = Driver([course], data)
+    while True:
+        claim = in_memory.claim(course.id)
+        driver.take(claim)
+        if not driver.held:
             break
         # whichever of those that run ends next, or another is claimed first
-        place = data.draw(st.integers(0, len(held)))
-        if place < len(held) or claim is None:
-            step(in_memory, held.pop(min(place, len(held) - 1)), fates, left)
-
-    assert in_memory.states(execution_id) == states
-    execution = in_memory.get(execution_id)
-    failures = list(states.values()).count("Failed")
-    assert execution.status == ("Failed" if failures else "Completed")
-    assert (execution.error or "").startswith(f"{failures} task(s) failed" if failures else "")
-    assert same(execution.context, final)
-    check_events(in_memory, execution_id, states, fates)
+        place = data.draw(st.integers(0, len(driver.held)))
+        if place < len(driver.held) or claim is None:
+            driver.end(min(place, len(driver.held) - 1), claim_more=claim_more)
+    course.check()
 
 
-def step(
-    runs: Runs, claim: Claim, fates: dict[str, Fate], left: dict[str, tuple[int, int]]
+def goes_as_the_model_says(
+    runs: Runs, first: Scenario, more: list[Scenario], data: st.DataObject
 ) -> None:
-    """Let one attempt end as its task's fate has it."""
-    name = claim.task.id
-    resets, retries = left[name]
-    if resets:
-        left[name] = (resets - 1, retries)
-        runs.lose(claim)
-    elif retries:
-        left[name] = (0, retries - 1)
-        runs.finish(claim, Failed("again", retryable=True))
-    elif not fates[name].succeeds:
-        runs.finish(claim, Failed("no", retryable=False))
-    else:
-        output = fates[name].output
-        text = claim.input_context if output is None else json.dumps(output)
-        runs.finish(claim, Completed(text))
+    empty(runs)
+    courses = [Course.start(runs, scenario) for scenario in (first, *more)]
+    drive(courses, data)
+    for _ in range(2):
+        courses = [again for course in courses if (again := run_again(course, data))]
+        if not courses:
+            return
+        drive(courses, data)
 
 
-def expected(
-    graph: Graph, fates: dict[str, Fate], initial: dict[str, Any]
-) -> tuple[dict[str, str], dict[str, Any], Any]:
-    """Give each task's state and input, and the final context."""
-    states: dict[str, str] = {}
-    inputs: dict[str, Any] = {}
-    outputs: dict[str, Any] = {}
-    for name in graph.topological_order:
-        task = graph.task(name)
-        inputs[name] = dict(initial) if not task.dependencies else {}
-        for each in task.dependencies:
-            if each in outputs:
-                inputs[name] = merge_two(inputs[name], outputs[each])
-        if not holds(dict(task.trigger_rules), states, inputs[name]):
-            states[name] = "Skipped"
-        elif not fates[name].succeeds:
-            states[name] = "Failed"
-        else:
-            states[name] = "Completed"
-            given = fates[name].output
-            outputs[name] = inputs[name] if given is None else given
-    final: dict[str, Any] = {}
-    leaves = [name for name in graph.topological_order if not graph.dependents(name)]
-    for name in leaves:
-        if name in outputs:
-            final = merge_two(final, outputs[name])
-    if not any(name in outputs for name in leaves):
-        final = initial
-    return {task.id: states[task.id] for task in graph.tasks}, inputs, final
+def run_again(course: Course, data: st.DataObject) -> Course | None:
+    """Run an execution again from what failed, where there is something to run."""
+    if len(course.kept_by_a_rerun()) < len(course.graph.tasks):
+        return course.rerun(lambda: data.draw(FATES))
+    with pytest.raises(ExecutionNotRerunnable):
+        course.runs.rerun(course.id)
+    return None
 
 
-def check_events(
-    runs: Runs, execution_id: UUID, states: dict[str, str], fates: dict[str, Fate]
+TWO: dict[str, Any] = {
+    "first": scenarios(),
+    "more": st.lists(scenarios(), max_size=1),
+    "data": st.data(),
+}
+
+
+@settings(max_examples=100, **EXAMPLES)
+@given(**TWO)
+def test_whatever_is_done_meanwhile_executions_and_their_reruns_go_as_the_model_says(
+    in_memory: Runs, first: Scenario, more: list[Scenario], data: st.DataObject
 ) -> None:
-    """Hold each task's events against its fate; that they have no gap is held where they are
-    read."""
-    events = runs.events(execution_id)
-    assert events[0][0] == "workflow_started"
-    assert events[-1][0] in ("workflow_completed", "workflow_failed")
-    for name, state in states.items():
-        kinds = [kind.removeprefix("task_") for kind, task_id, _ in events if task_id == name]
-        if state == "Skipped":
-            assert kinds == ["skipped"]
-            continue
-        fate = fates[name]
-        assert kinds == [
-            "marked_ready",
-            *["started", "reset"] * fate.resets,
-            *["started", "retry_scheduled"] * fate.retries,
-            "started",
-            "completed" if fate.succeeds else "failed",
-        ]
-        assert runs.row(execution_id, name).attempt == fate.retries + 1
+    goes_as_the_model_says(in_memory, first, more, data)
+
+
+@settings(max_examples=15, **EXAMPLES)
+@given(**TWO)
+def test_on_postgresql_they_do_too(
+    on_postgresql: Runs, first: Scenario, more: list[Scenario], data: st.DataObject
+) -> None:
+    goes_as_the_model_says(on_postgresql, first, more, data)

@@ -206,3 +206,16 @@ def test_a_rerun_is_tracked_apart_from_its_origin(runs: Runs) -> None:
     for each in reruns:
         run(runs, each)
     assert {runs.get(each).status for each in reruns} == {"Completed"}
+
+
+def test_a_rerun_in_which_nothing_is_left_to_run_ends_with_what_was_taken_over(runs: Runs) -> None:
+    unless_good = {"type": "None", "conditions": [{"type": "TaskSuccess", "task_name": "good"}]}
+    package = runs.workflow(task("bad", trigger_rules=unless_good), task("good"))
+    execution_id = runs.start(package, x=1)
+    # it began while nothing was known of the other yet
+    assert run(runs, execution_id, "bad") == ["bad", "good"]
+    new_id = runs.rerun(execution_id)
+    assert runs.states(new_id) == {"bad": "Skipped", "good": "Completed"}
+    new = runs.get(new_id)
+    assert (new.status, new.context) == ("Completed", {"x": 1, "good": 1})
+    assert runs.kinds(new_id) == ["workflow_started", "task_skipped bad", "workflow_completed"]

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from cloacina.executions.claims import Failed, Finished
+from cloacina.executions.claims import Failed
+from cloacina.executions.finishing import Finished
 from tests.cloacina.executions.runs import Runs, chain, task
 
 RETRYABLE = Failed("OSError: net", "Traceback", retryable=True)

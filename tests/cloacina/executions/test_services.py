@@ -25,7 +25,9 @@ def listed(runs: Runs, status=None, workflow=None, limit=100, offset=0):
 
 def test_executions_are_listed_the_newest_first_by_page(runs: Runs) -> None:
     package = runs.workflow(*chain("a"))
-    newest_first = [runs.start(package) for _ in range(5)][::-1]
+    newest_first = [runs.start(package) for _ in range(5)]
+    for age_s, execution_id in enumerate(newest_first):
+        runs.set_execution(execution_id, started_at=-age_s)
     assert listed(runs) == newest_first
     assert listed(runs, limit=2) == newest_first[:2]
     assert listed(runs, limit=2, offset=4) == newest_first[4:]

@@ -8,14 +8,15 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import exc, select, text, update
 
-from cloacina.db import AS_PLATFORM, Database, after
+from cloacina.db import Database, after
 from cloacina.errors import Unauthorized
 from cloacina.keys import services as keys
 from cloacina.keys.errors import KeyNotFound
-from cloacina.keys.models import ADMIN, READ, ROLES, WRITE, ApiKeyRow, Principal
+from cloacina.keys.models import ADMIN, READ, ROLES, WRITE, ApiKeyRow
 from cloacina.lifecycle.tenants import create_tenant, delete_tenant
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import Tenant
+from tests.cloacina.keys.verifying import verify
 
 
 @pytest.fixture
@@ -27,16 +28,6 @@ def public(either_database: Database) -> Tenant:
 def issue(database: Database, role: str, tenant: Tenant | None, **more) -> keys.IssuedKey:
     with database.platform() as session:
         return keys.issue(session, "ci", role, tenant, **more)
-
-
-def verify(database: Database, plaintext: str) -> Principal:
-    with database.unit(AS_PLATFORM) as unit:
-        (rows,) = unit.commit(keys.verify_call(plaintext))
-    caller, use_is_news = keys.verified(rows)
-    if use_is_news:
-        with database.unit(AS_PLATFORM) as unit:
-            keys.note_use(unit, caller)
-    return caller
 
 
 def age(database: Database, issued: keys.IssuedKey, **moments: float) -> None:

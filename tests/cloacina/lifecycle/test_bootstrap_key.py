@@ -15,6 +15,7 @@ from cloacina.keys import services as keys
 from cloacina.keys.models import WRITE
 from cloacina.lifecycle.installation import ensure_bootstrap_key
 from cloacina.tenants import services as tenants
+from tests.cloacina.keys.verifying import verify
 
 RECOVERY = {
     "postgresql": "UPDATE api_keys SET revoked = true WHERE is_admin = true",
@@ -43,8 +44,7 @@ def revoke_as_the_guide_says(database: Database) -> None:
 
 def opens_all(database: Database, plaintext: str) -> bool:
     try:
-        with database.platform() as session:
-            return keys.verify(session, plaintext).key.is_admin
+        return verify(database, plaintext).key.is_admin
     except Unauthorized:
         return False
 
@@ -120,8 +120,7 @@ def test_an_operator_who_lost_the_key_gets_a_new_one_and_tenants_keys_live_on(
 
     assert not opens_all(no_admin, lost)
     assert opens_all(no_admin, key_in(home))
-    with no_admin.platform() as session:
-        assert keys.verify(session, tenants_key).tenant == public
+    assert verify(no_admin, tenants_key).tenant == public
 
 
 def test_an_expired_admin_key_counts_as_none(no_admin: Database, home: Path) -> None:

@@ -17,6 +17,7 @@ from cloacina.processes import wait_until
 from cloacina.tenants import services
 from cloacina.tenants.errors import TenantNotFound, TenantRemovalFailed
 from cloacina.tenants.models import Tenant
+from tests.cloacina.keys.verifying import verify
 from tests.cloacina.lifecycle.statements import count_statements
 from tests.cloacina.tenants.logins import admin, login
 
@@ -28,8 +29,7 @@ def key_of(database: Database, tenant: Tenant) -> str:
 
 def is_valid(database: Database, key: str) -> bool:
     try:
-        with database.platform() as session:
-            keys.verify(session, key)
+        verify(database, key)
     except Unauthorized:
         return False
     return True
@@ -40,8 +40,9 @@ def test_nothing_is_left_of_a_deleted_tenant(
 ) -> None:
     tenant = create_tenant(database, tenant_name)
     used, revoked = key_of(database, tenant), key_of(database, tenant)
+    key_id = verify(database, revoked).key.id
     with database.platform() as session:
-        keys.revoke(session, keys.verify(session, revoked).key.id, tenant)
+        keys.revoke(session, key_id, tenant)
 
     assert delete_tenant(database, tenant_name) == Removal(revoked_keys=1, removed=True)
 

@@ -191,7 +191,7 @@ def test_a_sweep_does_not_undo_a_wake_up_that_came_meanwhile(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.build(interval_s=50)
-    give_back_lost = upkeep.claims.give_back_lost
+    give_back_lost = upkeep.finishing.give_back_lost
     woken = threading.Event()
 
     def meanwhile(*arguments: Any) -> int:
@@ -206,7 +206,7 @@ def test_a_sweep_does_not_undo_a_wake_up_that_came_meanwhile(
         session.execute(
             update(WakeupRow).where(WakeupRow.tenant_id == desk.tenant.id).values(due_at=after(30))
         )
-    monkeypatch.setattr("cloacina.executions.claims.give_back_lost", meanwhile)
+    monkeypatch.setattr("cloacina.executions.finishing.give_back_lost", meanwhile)
     desk.sweep()
     expected = 1 if woken.is_set() else 50
     assert desk.due_in_s()[0] == pytest.approx(expected, abs=1)

@@ -25,10 +25,12 @@ def host(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the-password")
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     monkeypatch.setenv("CLOACINA_VAR_REGION", "eu")
+    # the session's servers are below this process too
+    before = descendants(os.getpid())
     host = Host(root)
     host.start()
     yield host
-    started = descendants(os.getpid())
+    started = descendants(os.getpid()) - before
     host.close()
     assert not [pid for pid in started if is_running(pid)]
     assert [path.name for path in root.iterdir()] == ["sdk"]
