@@ -9,6 +9,7 @@ from cloacina.dispatch import Dispatcher, queue_name
 from cloacina.errors import DatabaseUnavailable
 from cloacina.executions import finishing
 from cloacina.executions.attempts import Attempts
+from cloacina.executions.claiming import claim_next
 from cloacina.executions.claims import Claim, Completed, Failed, Outcome, Terms
 from cloacina.executions.drain import Drain
 from cloacina.executions.errors import LostClaim
