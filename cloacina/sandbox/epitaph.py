@@ -2,6 +2,7 @@
 
 import signal
 
+from cloaca._frames import LOST_CHANNEL
 from cloacina.sandbox.errors import ChildDied, ScratchFull
 
 
@@ -20,10 +21,19 @@ def death(ended: str | None, *, is_nanny_there: bool) -> ChildDied:
 
 def _how(ended: str | None, is_nanny_there: bool) -> str:
     if ended is None:
-        return "closed its channel" if is_nanny_there else "was killed with the sandbox host"
+        return (
+            "closed its channel to the worker"
+            if is_nanny_there
+            else "was killed with the sandbox host"
+        )
     _, how, *rest = ended.split(" ")
     if how == "exit":
-        return f"ended with exit code {rest[0]} before it answered"
+        why = (
+            ", perhaps since it closed its channel to the worker"
+            if int(rest[0]) == LOST_CHANNEL
+            else ""
+        )
+        return f"ended with exit code {rest[0]} before it answered{why}"
     if how == "signal":
         number = int(rest[0])
         why = ", perhaps for want of memory" if number == signal.SIGKILL else ""
