@@ -1,29 +1,29 @@
 """A package whose tasks behave badly, each in its own way; the context says which one runs."""
 
 BADLY = '''
-import ctypes, math, os, pathlib, signal, subprocess, sys, time
+import math, os, pathlib, signal, sys, time
 import cloaca
 
 
 def declared(function, **options):
     name = function.__name__
     rule = cloaca.context_value("how", "Equals", name)
-    cloaca.task(id=name, trigger_rules=rule, **options)(function)
+    return cloaca.task(id=name, trigger_rules=rule, **options)(function)
 
 
 def once(function):
-    declared(function, retry_attempts=1, timeout_s=20)
+    return declared(function, retry_attempts=1, timeout_s=20)
 
 
 def twice(function):
-    declared(
+    return declared(
         function, retry_attempts=2, retry_backoff="fixed", retry_delay_ms=1, retry_jitter=False,
         timeout_s=20,
     )
 
 
 def in_a_second(function):
-    declared(function, retry_attempts=1, timeout_s=1)
+    return declared(function, retry_attempts=1, timeout_s=1)
 
 
 def tell(context):
@@ -33,6 +33,7 @@ def tell(context):
 
 
 def wait_for(context, count):
+    pathlib.Path(context["pids"]).touch()
     while len(pathlib.Path(context["pids"]).read_text().split()) < count:
         time.sleep(0.01)
 
@@ -113,8 +114,7 @@ def exits(context):
 
 @once
 def recurses_for_ever(context):
-    raises = lambda: raises()
-    raises()
+    recurses_for_ever(context)
 
 @once
 def raises_100_000_characters(context):
@@ -225,7 +225,7 @@ def spins(context):
 @in_a_second
 def ignores_sigterm(context):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    leave_running(context, lambda: os.setsid() and None)
+    leave_running(context, os.setsid)
     tell(context)
     time.sleep(1000)
 
