@@ -38,14 +38,19 @@ def environment(scratch: str, variables: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def live(feed: socket.socket, scratch: str, variables: Mapping[str, str]) -> NoReturn:
+def live(
+    feed: socket.socket, scratch: str, variables: Mapping[str, str], max_file_bytes: int
+) -> NoReturn:
     """Be a child: serve one channel after another, in a process that was just forked.
 
     Parameters:
         feed: brings (channel, stdout, stderr), and is told when the next are wanted.
         scratch: the folder to work in.
         variables: for the environment.
+        max_file_bytes: how large a file may become that the code writes.
     """
+    import resource
+
     from cloaca._frames import Channel, keep_from_forks
     from cloaca._handover import receive, send
     from cloaca._serve import Server
@@ -58,6 +63,8 @@ def live(feed: socket.socket, scratch: str, variables: Mapping[str, str]) -> NoR
         os.environ.clear()
         os.environ.update(environment(scratch, variables))
         os.chdir(scratch)
+        # Python ignores the signal of it, so that a write beyond it raises OSError
+        resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_bytes, max_file_bytes))
         sys.argv = ["task"]
         streams = Streams()
         streams.take_back()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +35,19 @@ def describe(error: BaseException, roots: Sequence[str]) -> dict[str, str]:
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)
+        return str(error) + _limit(error)
     except Exception:  # the text of an author's exception is an author's code
         return "(its text cannot be read: __str__ failed)"
+
+
+def _limit(error: BaseException) -> str:
+    """Say which limit a file has met: "File too large" alone does not."""
+    if not isinstance(error, OSError) or error.errno != errno.EFBIG:
+        return ""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return ""
+    return f" (a file that a task writes may hold {limit} bytes)"
 
 
 def _traceback(error: BaseException, roots: Sequence[str]) -> str:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 """Of one message; a longer one is refused, on both ends."""
 
+LOST_CHANNEL = 74
+"""The exit code of a process that can no longer answer, since the code closed its channel."""
+
 _HEADER_BYTES = 4
 
 

@@ -3,7 +3,8 @@
 It has loaded what children need, so that a fork is ready at once, and holds no credential. Over the
 socket <fd> come datagrams, each with the descriptors (channel, stdout, stderr, leash):
 
-    {"key", "scratch", "variables": {name: value}, "after": <a nanny's pid, or 0>}
+    {"key", "scratch", "variables": {name: value}, "max_scratch_bytes",
+     "after": <a nanny's pid, or 0>}
 
 It hands the descriptors to an idle nanny of that key, else to a new one; a nanny of one key never
 serves another. The nanny `after` is being given back: it is waited for, since that is quicker. It
@@ -33,6 +34,7 @@ PRELOADED = (
     "logging",
     "pathlib",
     "random",
+    "resource",
     "shutil",
     "subprocess",
     "tempfile",
@@ -222,7 +224,12 @@ class Host:
             close_all(others)
             for _, _, fds in self._parked:
                 close_all(fds)
-            live(control, str(request["scratch"]), request["variables"])
+            live(
+                control,
+                str(request["scratch"]),
+                request["variables"],
+                int(request["max_scratch_bytes"]),
+            )
         finally:
             os._exit(1)
 

@@ -17,6 +17,8 @@ and go
                    the child was borrowed; it has loaded its package if used
     tidy yes|no    whether the child can be used again
     ended exit <code> | ended signal <number> | ended lease | ended dirty
+    ended scratch <number> bytes|files
+                   the scratch folder held more than that
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import time
 from contextlib import suppress
 
 from cloaca import _child
+from cloaca._guard import Guard
 from cloaca._handover import close_all, pair, receive, send
 from cloaca._loop import Loop
 from cloaca._processes import Family, die_with_parent, stat, take_orphans
@@ -54,18 +57,21 @@ _LINGER_S = 0.05
 _LONGEST_LINE = 4096
 
 
-def live(control: socket.socket, scratch: str, variables: Mapping[str, str]) -> NoReturn:
+def live(
+    control: socket.socket, scratch: str, variables: Mapping[str, str], max_scratch_bytes: int
+) -> NoReturn:
     """Be a nanny, in a process that was just forked.
 
     Parameters:
         control: brings LEND with (channel, stdout, stderr, leash), and is told IDLE.
         scratch: a folder to make for the child.
         variables: what the tenant's code may read from its environment.
+        max_scratch_bytes: how much the folder may hold while a task runs.
     """
     try:
         os.setsid()
         take_orphans()
-        Nanny(control, Scratch(scratch), variables).run()
+        Nanny(control, Scratch(scratch), variables, max_scratch_bytes).run()
     except BaseException:
         import traceback
 
@@ -78,10 +84,15 @@ class Nanny:
     """One child with its scratch folder, and whoever has borrowed it."""
 
     def __init__(
-        self, control: socket.socket, scratch: Scratch, variables: Mapping[str, str]
+        self,
+        control: socket.socket,
+        scratch: Scratch,
+        variables: Mapping[str, str],
+        max_scratch_bytes: int,
     ) -> None:
         self._control = control
         self._scratch = scratch
+        self._guard = Guard(scratch.path, max_scratch_bytes)
         self._loop = Loop()
         self._leash: socket.socket | None = None
         self._lines = b""
@@ -95,7 +106,7 @@ class Nanny:
         me = os.getpid()
         child = os.fork()
         if not child:
-            self._be_the_child(me, theirs, variables)
+            self._be_the_child(me, theirs, variables, max_scratch_bytes)
         theirs.close()
         self._family = Family(child)
         self._feed.setblocking(False)
@@ -104,24 +115,27 @@ class Nanny:
         self._loop.watch(self._control.fileno(), self._hear_host)
 
     def _be_the_child(
-        self, nanny: int, feed: socket.socket, variables: Mapping[str, str]
+        self, nanny: int, feed: socket.socket, variables: Mapping[str, str], max_file_bytes: int
     ) -> NoReturn:
         try:
             die_with_parent(nanny)
             self._loop.leave()
             self._feed.close()
             self._control.close()
-            _child.live(feed, self._scratch.path, variables)
+            _child.live(feed, self._scratch.path, variables, max_file_bytes)
         finally:
             os._exit(1)
 
     def run(self) -> NoReturn:
         """Look after the child until the end of both."""
         while True:
-            left = None if self._deadline is None else self._deadline - time.monotonic()
-            if left is not None and left <= 0:
+            now = time.monotonic()
+            if self._deadline is not None and self._deadline <= now:
                 self._end("lease")
-            self._loop.turn(left)
+            if too_much := self._guard.step():
+                self._end(f"scratch {too_much}")
+            due = [at for at in (self._deadline, self._guard.due_at()) if at is not None]
+            self._loop.turn(max(0.0, min(due) - now) if due else None)
 
     def _signalled(self, _: bytes) -> None:
         self._family.reap()
@@ -185,6 +199,7 @@ class Nanny:
         word, _, rest = line.partition(" ")
         if word == "lease":
             self._deadline = float(rest)
+            self._guard.watch()
         elif word == "tidy":
             clean = self._tidy()
             # nothing of the tenant's runs now: whoever holds the child may keep it for a while
@@ -212,6 +227,7 @@ class Nanny:
 
     def _tidy(self) -> bool:
         """Leave nothing of a task; tell whether the child may be used again."""
+        self._guard.rest()
         return (
             self._family.end_others(TIDY_WITHIN_S)
             and self._family.status is None

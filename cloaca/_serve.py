@@ -21,7 +21,7 @@ import os
 import sys
 
 from cloaca._failure import describe
-from cloaca._frames import BrokenChannel
+from cloaca._frames import LOST_CHANNEL, BrokenChannel
 from cloaca._package import load_package
 from cloaca._restore import ProcessState, reap_leftovers
 from cloaca._run import run_task
@@ -57,7 +57,7 @@ class Server:
 
         Returns:
             None when another channel may be served, else the process's exit code: 1 when what came
-            over the channel was not a request.
+            over the channel was not a request, LOST_CHANNEL when the code has closed it.
         """
         try:
             while (request := channel.receive()) is not None:
@@ -75,7 +75,7 @@ class Server:
         except ConnectionError:
             pass  # nobody waits for the answer any more
         except OSError:
-            return 1  # the code closed the channel
+            return LOST_CHANNEL
         return None
 
     def _restored(self) -> bool:

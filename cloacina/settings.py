@@ -153,6 +153,12 @@ class Settings:
         "bytes that are kept of what an attempt of a task writes to stdout and stderr; a line"
         " counts as 32 at least; 0: only a note of how much it was",
     )
+    max_scratch_bytes: int = setting(
+        1024 * 1024 * 1024,
+        _whole_number(1024 * 1024, 1024**5),
+        "bytes that the scratch folder of a task may hold while it runs, and that a file may hold"
+        " which a task writes",
+    )
     database_pool_size: int = setting(
         8, _whole_number(1, 256), "database connections that one process keeps at most"
     )

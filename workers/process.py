@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import signal
 import socket
 import warnings
@@ -12,6 +11,7 @@ from uuid import UUID, uuid4
 from celery import signals
 from celery.exceptions import CPendingDeprecationWarning
 
+from cloaca._scratch import remove
 from cloacina import logs
 from cloacina.db import Database
 from cloacina.dispatch import Dispatcher, worker_queue_name
@@ -56,7 +56,7 @@ class Main:
         keep_out_of_slots(self.database)
         self.dispatcher = Dispatcher(self.database, settings.broker_url)
         self.lot = Lot(self.database, self, terms_of(settings, WORKER_NAME), self.drain)
-        self.host = Host(self.folder)
+        self.host = Host(self.folder, max_scratch_bytes=settings.max_scratch_bytes)
         self.host.start()
 
     def resume(self, tenant_id: UUID, task_uuid: UUID) -> bool:
@@ -88,7 +88,8 @@ class Main:
         _sign_off(self.database)
         self.database.close()
         self.host.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        # what a task made may be too deep for `shutil.rmtree`
+        remove(str(self.folder))
 
 
 _process = _Process()

@@ -1,9 +1,9 @@
 """What one slot of a worker holds: its own connections, its way to children, the engine."""
 
 import os
-import shutil
 from pathlib import Path
 
+from cloaca._scratch import remove
 from cloacina.db import Database
 from cloacina.dispatch import Dispatcher
 from cloacina.executions.attempts import Attempts
@@ -98,7 +98,8 @@ def make_worker_folder(settings: Settings) -> Path:
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     for folder in parent.glob("worker-*"):
         if not _is_running(int(folder.name.rpartition("-")[2])):
-            shutil.rmtree(folder, ignore_errors=True)
+            # what a task made may be too deep for `shutil.rmtree`
+            remove(str(folder))
     folder = parent / f"worker-{os.getpid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder

@@ -6,7 +6,7 @@ from cloacina.dag.context import parse_context
 from cloacina.dag.errors import ContextError, ContextTooLarge
 from cloacina.executions.claims import Completed, Failed, Outcome
 from cloacina.packages.errors import InvalidPackage
-from cloacina.sandbox.errors import ChildDied, ChildTimedOut, LoadFailed
+from cloacina.sandbox.errors import ChildDied, ChildTimedOut, LoadFailed, ScratchFull
 
 CANNOT_RUN = (ContextTooLarge, InvalidPackage, LoadFailed, ChildDied, ChildTimedOut, OSError)
 """What can keep a task from giving an answer."""
@@ -35,8 +35,9 @@ def of_answer(answer: Mapping[str, object], input_context: str, max_context_byte
 def _raised(error: object) -> Failed:
     if not isinstance(error, dict):
         return Failed("process_died: the process that ran the code sent an answer of a wrong form")
+    kind, message = str(error.get("type")), str(error.get("message") or "")
     return Failed(
-        f"{error.get('type')}: {error.get('message')}",
+        f"{kind}: {message}" if message else kind,
         str(error.get("traceback") or ""),
         retryable=error.get("retryable") is True,
     )
@@ -55,7 +56,7 @@ def of_failure(error: BaseException, timeout_s: float) -> Failed:
         case ChildTimedOut():
             return Failed(f"timeout: the task took longer than {timeout_s:g} s and was killed")
         case ChildDied():
-            return Failed(f"process_died: {error.message}")
+            return _died(error)
         case LoadFailed():
             return Failed(f"the package cannot be loaded: {error.message}", error.traceback)
         case InvalidPackage():
@@ -64,3 +65,10 @@ def of_failure(error: BaseException, timeout_s: float) -> Failed:
             # without the path: where the server keeps things is not the tenant's concern
             return Failed(f"the task cannot be started: {error.strerror}")
     raise error
+
+
+def _died(error: ChildDied) -> Failed:
+    if isinstance(error, ScratchFull):
+        # the folder was empty at first: another attempt would fill it, and the disk, again
+        return Failed(f"scratch_full: {error.message}", retryable=False)
+    return Failed(f"process_died: {error.message}")

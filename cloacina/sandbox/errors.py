@@ -16,6 +16,10 @@ class ChildDied(ChildError):
     """The process that ran the task's code ended before it answered."""
 
 
+class ScratchFull(ChildDied):
+    """The task's code left too much in its scratch folder and was killed."""
+
+
 class ChildTimedOut(ChildError):
     """The task's code took too long and was killed."""
 

@@ -25,6 +25,9 @@ MOST_IDLE = 64
 IDLE_S = 300.0
 """Seconds that one is kept."""
 
+MAX_SCRATCH_BYTES = 1024 * 1024 * 1024
+"""Bytes that the scratch folder of a task may hold."""
+
 LEND_WITHIN_S = 10.0
 """Seconds until a child must have been lent: a host that ended is started again meanwhile."""
 
@@ -41,10 +44,19 @@ class Host:
         root: the worker's folder, for the SDK's copy and the children's scratch folders.
         most_idle: children that are kept while nobody uses them.
         idle_s: seconds that one is kept.
+        max_scratch_bytes: how much a child's scratch folder may hold while a task runs.
     """
 
-    def __init__(self, root: Path, *, most_idle: int = MOST_IDLE, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        most_idle: int = MOST_IDLE,
+        idle_s: float = IDLE_S,
+        max_scratch_bytes: int = MAX_SCRATCH_BYTES,
+    ) -> None:
         self.root = root
+        self._max_scratch_bytes = max_scratch_bytes
         self._most_idle = most_idle
         self._idle_s = idle_s
         self._sdk = _copy_sdk(root)
@@ -116,6 +128,7 @@ class Host:
             "key": key,
             "scratch": str(scratch),
             "variables": dict(variables),
+            "max_scratch_bytes": self._max_scratch_bytes,
             "after": after,
         }
         message = json.dumps(request).encode()

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cloacina.sandbox.channel import Channel
-from cloacina.sandbox.epitaph import in_words
+from cloacina.sandbox.epitaph import death
 from cloacina.sandbox.errors import ChildDied
 from cloacina.sandbox.host import LEND_WITHIN_S, Host
 
@@ -146,7 +146,7 @@ class Loan:
                     if frame is not None:
                         self._drain(self.on_output)
                         return frame
-                    raise ChildDied(self._epitaph())
+                    raise self._death()
                 if not left:
                     return None
         except ChildDied:
@@ -303,13 +303,13 @@ class Loan:
             while left > 0 and (count := self._pass_on(fd, left, on_output)):
                 left -= count
 
-    def _epitaph(self) -> str:
+    def _death(self) -> ChildDied:
         """Say how the process ended, whose channel is closed."""
         until = time.monotonic() + LAST_BREATH_S
         while self._is_leash_open and not self._ended and time.monotonic() < until:
             self._move(until - time.monotonic())
         self._drain(self.on_output)
-        return in_words(self._ended, is_nanny_there=self._is_leash_open)
+        return death(self._ended, is_nanny_there=self._is_leash_open)
 
     def _close(self) -> None:
         self.closed = True

@@ -151,7 +151,7 @@ def open_slot(database: Database, broker_url: str, home: Path, **changes: Any) -
         broker_url=broker_url,
         **changes,
     )
-    host = Host(make_worker_folder(settings))
+    host = Host(make_worker_folder(settings), max_scratch_bytes=settings.max_scratch_bytes)
     host.start()
     dispatcher = Dispatcher(database, broker_url)
     drain = Drain()

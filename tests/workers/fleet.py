@@ -157,7 +157,7 @@ class Engineer:
     def lines(self, execution_id: UUID) -> list[str]:
         """Give what an execution's tasks wrote."""
         with self.database.tenant(self.tenant) as session:
-            lines = logs.list_lines(session, execution_id, self.tenant.name, limit=1000)
+            lines = logs.list_lines(session, execution_id, self.tenant.name, limit=10_000)
         return [line.line for line in lines]
 
     def steer(self) -> Steering:
