@@ -79,7 +79,7 @@ class Prepared:
 def exchange(
     connection: psycopg.Connection[Any],
     prepared: Prepared,
-    scopes: Sequence[str],
+    scopes: Sequence[str | None],
     calls: Sequence[Call],
 ) -> list[list[Row]]:
     """Run statements one after the other.
@@ -87,7 +87,8 @@ def exchange(
     Parameters:
         connection: in autocommit mode.
         prepared: of that connection.
-        scopes: the search_path that is in force at each call.
+        scopes: the search_path that is in force at each call; None: it is not known, and nothing is
+            prepared.
         calls: the statements; those after one that fails do not run.
 
     Returns:
@@ -121,7 +122,7 @@ def exchange(
 
 
 def _send(
-    pgconn: Any, transformer: AnyTransformer, prepared: Prepared, scope: str, call: Call
+    pgconn: Any, transformer: AnyTransformer, prepared: Prepared, scope: str | None, call: Call
 ) -> Sequence[bool]:
     """Send a statement, preparing it first; gives for each result whether it is the statement's."""
     statement = call.statement
@@ -132,6 +133,9 @@ def _send(
     formats = _formats.setdefault(len(values), [PyFormat.AUTO] * len(values))
     dumped = transformer.dump_sequence(values, formats)
     types = transformer.types
+    if scope is None:
+        pgconn.send_query_params(statement.postgresql, dumped, types, transformer.formats)
+        return _ONE
     name, is_new, gone = prepared.find((scope, statement.postgresql, types))
     if name is not None and not is_new:
         pgconn.send_query_prepared(name, dumped, transformer.formats)

@@ -39,8 +39,11 @@ class Unit(Protocol):
     opened: Sequence[Row]
     """What the statement gave that the transaction began with, once something was asked."""
 
-    scope: str
-    """The search_path in force."""
+    scope: str | None
+    """The search_path in force; None where the opening found it and nobody has said it yet."""
+
+    expected: str | None
+    """The search_path that an opening will probably find; a wrong guess costs time alone."""
 
     def ask(self, *calls: Call) -> list[list[Row]]:
         """Run statements and give each one's rows."""
@@ -63,7 +66,8 @@ class PostgresUnit:
 
     def __init__(self, pool: Pool, opening: Call) -> None:
         self.opened: Sequence[Row] = ()
-        self.scope = ""
+        self.scope: str | None = ""
+        self.expected: str | None = None
         self._pool = pool
         self._opening = opening
         self._connection: Any = None
@@ -92,6 +96,7 @@ class PostgresUnit:
         """Send the first statements; nothing is lost when the connection turns out to be stale."""
         calls = (Call(BEGIN), self._opening, *calls)
         while True:
+            self.scope = ""
             self._connection = self._connect()
             is_new = self._connection.info.setdefault("is_new", True)
             self._connection.info["is_new"] = False
@@ -117,6 +122,8 @@ class PostgresUnit:
             scopes.append(self.scope)
             if call.statement.name == ACT_AS:
                 self.scope = call.parameters["path"]
+            elif call is self._opening:
+                self.scope = self.expected
         try:
             return exchange(connection, prepared, scopes, calls)
         except psycopg.Error as error:
@@ -153,7 +160,8 @@ class SqliteUnit:
 
     def __init__(self, connection: Any, opening: Call) -> None:
         self.opened: Sequence[Row] = ()
-        self.scope = ""
+        self.scope: str | None = ""
+        self.expected: str | None = None
         self._connection = connection
         self._opening = opening
         self._open = False

@@ -1,7 +1,7 @@
 """Claims a task that is ready: of one execution, or the one of a tenant that waits longest."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,7 +21,7 @@ def claim_next(
     graphs: GraphCache,
     terms: Terms,
     execution_id: UUID | None,
-    most_running: int | None = None,
+    most_running: Callable[[], int] | None = None,
 ) -> tuple[Claim | None, bool]:
     """Claim a ready task, and commit.
 
@@ -30,7 +30,8 @@ def claim_next(
         graphs: of the packages.
         terms: of the worker.
         execution_id: only a task of this execution; None: the one that waits longest.
-        most_running: tasks of the tenant that may run at once; None: any number.
+        most_running: gives the tasks of the tenant that may run at once, once the unit has begun;
+            None: any number.
 
     Returns:
         The claim, or None when there is nothing that nobody else is just looking at; and whether
@@ -39,7 +40,7 @@ def claim_next(
     calls = [Call(SQL.lock_claims), Call(SQL.count_running)] if most_running is not None else []
     first = _candidate_calls(execution_id)
     rows = unit.ask(*calls, *first)
-    if most_running is not None and rows[1][0].running >= most_running:
+    if most_running is not None and rows[1][0].running >= most_running():
         return None, True
     execution, task = _candidate(rows[len(calls) :], execution_id)
     if task is None or execution is None:

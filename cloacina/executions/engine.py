@@ -4,7 +4,7 @@ import logging
 import time
 from uuid import UUID
 
-from cloacina.db import Database, as_tenant
+from cloacina.db import DATABASE_ERRORS, Database, Unit, as_tenant
 from cloacina.dispatch import Dispatcher, queue_name
 from cloacina.errors import DatabaseUnavailable
 from cloacina.executions import finishing
@@ -35,6 +35,8 @@ SLICE_S = 0.05
 
 LONGEST_SLICE_S = 1.0
 """Seconds after which it looks anew for what to do, even where nobody else waits."""
+
+_MOST_SCOPES = 10_000
 
 AT_CAP_S = 1.0
 """Seconds until a tenant that runs as many tasks as it may is looked after again."""
@@ -74,6 +76,7 @@ class Engine:
         self._queues = queues
         self._graphs = graphs
         self._terms = terms
+        self._scopes: dict[UUID, str | None] = {}
 
     def run(self, tenant_id: UUID, execution_id: UUID | None) -> int:
         """Run tasks of a tenant for a time slice.
@@ -106,20 +109,44 @@ class Engine:
 
     def _begin(self, tenant_id: UUID, execution_id: UUID | None) -> tuple[Tenant, Claim | None]:
         """Find the tenant and claim a first task, unless it runs as many as it may."""
-        with self._database.unit(tenants.enter(tenant_id)) as unit:
-            tenant, slots = tenants.entered(unit, tenant_id)
-            if self._drain.has_begun():
-                # the hint is another worker's to follow
-                self._hint(tenant, 1, execution_id)
-                return tenant, None
-            most = self._settings.tenant_running_tasks or max(1, slots - 1)
-            claim, is_full = claim_next(unit, self._graphs, self._terms, execution_id, most)
-            if claim is None and execution_id is not None and not is_full:
-                claim, _ = claim_next(unit, self._graphs, self._terms, None)
-            if is_full:
-                # the end of one of them brings the next hint; should it be lost, this does
-                unit.commit(*tenants.wake_calls(tenant.id, AT_CAP_S))
+        try:
+            with self._database.unit(tenants.enter(tenant_id)) as unit:
+                unit.expected = self._scopes.get(tenant_id)
+                return self._first(unit, tenant_id, execution_id)
+        except DATABASE_ERRORS:
+            # of a tenant that is gone there are no tables
+            with self._database.platform() as session:
+                tenants.find_by_id(session, tenant_id)
+            raise
+
+    def _first(
+        self, unit: Unit, tenant_id: UUID, execution_id: UUID | None
+    ) -> tuple[Tenant, Claim | None]:
+        if self._drain.has_begun():
+            # the hint is another worker's to follow
+            tenant, _ = tenants.entered(unit, tenant_id)
+            self._hint(tenant, 1, execution_id)
+            return tenant, None
+
+        def most_running() -> int:
+            slots = tenants.entered(unit, tenant_id)[1]
+            return self._settings.tenant_running_tasks or max(1, slots - 1)
+
+        claim, is_full = claim_next(unit, self._graphs, self._terms, execution_id, most_running)
+        tenant, _ = tenants.entered(unit, tenant_id)
+        self._remember(unit, tenant)
+        if claim is None and execution_id is not None and not is_full:
+            claim, _ = claim_next(unit, self._graphs, self._terms, None)
+        if is_full:
+            # the end of one of them brings the next hint; should it be lost, this does
+            unit.commit(*tenants.wake_calls(tenant.id, AT_CAP_S))
         return tenant, claim
+
+    def _remember(self, unit: Unit, tenant: Tenant) -> None:
+        """Keep where a tenant's tables are, so that the next claim is prepared for it."""
+        if len(self._scopes) >= _MOST_SCOPES:
+            self._scopes.clear()
+        self._scopes[tenant.id] = unit.scope
 
     def _go_on(
         self,

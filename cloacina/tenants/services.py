@@ -91,7 +91,8 @@ def entered(unit: Unit, tenant_id: UUID) -> tuple[Tenant, int]:
     Raises:
         TenantNotFound: there is none, or it is being deleted.
     """
-    unit.ask()
+    if not unit.opened:
+        unit.ask()
     if not unit.opened:
         raise TenantNotFound(str(tenant_id))
     (row,) = unit.opened

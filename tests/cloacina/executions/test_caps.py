@@ -13,7 +13,7 @@ CAP = 3
 
 def claim(runs: Runs, most: int, number: int = 0) -> tuple[Claim | None, bool]:
     with runs.unit() as unit:
-        return claiming.claim_next(unit, runs.graphs, runs.terms(f"w{number}"), None, most)
+        return claiming.claim_next(unit, runs.graphs, runs.terms(f"w{number}"), None, lambda: most)
 
 
 def test_at_its_cap_a_tenant_claims_nothing_until_a_task_ends(runs: Runs) -> None:
