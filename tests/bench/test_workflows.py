@@ -8,7 +8,7 @@ import pytest
 from bench import workflows
 from cloacina.packages.archive import unpack_archive
 from cloacina.packages.cache import import_paths
-from cloacina.sandbox.pool import Code, Sandbox
+from cloacina.sandbox import Code, Host, Sandbox
 
 
 @pytest.mark.parametrize(
@@ -34,10 +34,13 @@ def test_a_workflow_packs_loads_and_has_its_shape(
         entry_module=f"{workflows.MODULE}.tasks",
         paths=import_paths(tmp_path / "unpacked"),
     )
-    sandbox = Sandbox(tmp_path)
+    host = Host(tmp_path)
+    host.start()
+    sandbox = Sandbox(host)
     try:
         definition = sandbox.load(code)
     finally:
         sandbox.close()
+        host.close()
 
     assert [len(task["dependencies"]) for task in definition["tasks"]] == dependencies

@@ -113,7 +113,7 @@ def test_a_broker_that_is_not_there_costs_nothing_but_the_hint(
     reachable, took_s = timed(dispatcher.is_reachable)
     assert reachable is False
     assert took_s < QUICK_S
-    assert f"no hint for tenant {name}: the broker is away" in caplog.text
+    assert f"no hint in tenant.{name}: the broker is away" in caplog.text
 
 
 def test_a_broker_that_accepts_and_says_nothing_costs_nothing_but_the_hint(
