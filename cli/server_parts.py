@@ -15,7 +15,6 @@ from cli.pid_file import held_pid_file
 from cli.readiness import ReadyProbe
 from cli.signals import Signals, StopRequested
 from cli.supervisor import IDLE_S, Part, Process, Step, Supervisor
-from cloacina.db.database import check_url
 from cloacina.embedded import EmbeddedPostgres, EmbeddedValkey
 from cloacina.embedded.ports import why_taken
 from cloacina.embedded.server import EmbeddedServer
@@ -58,7 +57,7 @@ def run_server(settings: Settings) -> None:
     settings = replace(settings, database_url=_absolute(settings.database_url))
     _check_workers(settings)
     if settings.database_url:
-        check_url(settings.database_url)
+        _check_url(settings.database_url)
     with held_pid_file(settings.home) as was_killed, ExitStack() as embedded, Signals() as signals:
         for address in filter(None, (settings.bind, settings.metrics_bind)):
             _check_free(address, PREDECESSOR_GRACE_S if was_killed else 0)
@@ -91,7 +90,7 @@ def run_alone(settings: Settings, what: str) -> None:
                 f"`{what} start` needs {flag}, CLOACINA_{name.upper()} or {name} in config.toml: "
                 "embedded servers belong to `server start`, which runs a worker and a scheduler"
             )
-    check_url(settings.database_url)
+    _check_url(settings.database_url)
     if _is_sqlite(settings):
         raise ConfigurationError(
             f"`{what} start` needs PostgreSQL: with SQLite, `server start` runs the one worker and "
@@ -174,6 +173,13 @@ class _ReadyAnnouncer:
         where = f"; the bootstrap key lies in {key}" if key.exists() else ""
         log.info("ready: http://%s%s", self._settings.bind, where)
         return IDLE_S
+
+
+def _check_url(url: str) -> None:
+    # in here: it brings SQLAlchemy along, which a server with an embedded database need not load
+    from cloacina.db.database import check_url
+
+    check_url(url)
 
 
 def _make_home(home: Path) -> None:

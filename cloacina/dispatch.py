@@ -48,7 +48,7 @@ BROKER_OPTIONS: dict[str, Any] = {
 """How every process of ours talks to the broker (Celery's setting names)."""
 
 MOST_WAITING = 16
-"""Hints that may wait in one queue. The work itself waits in its tables, and each of these leads
+"""Hints that may wait for one tenant. The work itself waits in its tables, and each of these leads
 to all of it: more of them would only keep workers busy with looking, or fill the broker when no
 worker is there."""
 
@@ -155,7 +155,8 @@ class Dispatcher:
         try:
             signature = sign(self.hint_key(), task, str(tenant_id), subject_id)
             with self._app.producer_pool.acquire(block=True) as producer:
-                if producer.channel.client.llen(name) >= MOST_WAITING:
+                full = task != RESUME and producer.channel.client.llen(name) >= MOST_WAITING
+                if full:
                     return True
                 self._app.send_task(
                     task,

@@ -36,6 +36,8 @@ class _Logger(glogging.Logger):  # type: ignore[misc]  # it comes without types
 wsgi_app = "web.wsgi:app"
 bind = [address for address in (_settings.bind, _settings.metrics_bind) if address]
 
+# what is loaded before the fork is there once; nothing connects before it is asked
+preload_app = True
 worker_class = "gthread"
 workers = 1
 # uploads, slow clients and probes hold threads without holding connections

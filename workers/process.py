@@ -1,5 +1,7 @@
 """The life of a worker's processes: the main one, which follows tenants, and its slots."""
 
+import gc
+import importlib
 import logging
 import os
 import signal
@@ -10,6 +12,7 @@ from uuid import UUID, uuid4
 
 from celery import signals
 from celery.exceptions import CPendingDeprecationWarning
+from sqlalchemy.orm import configure_mappers
 
 from cloaca._scratch import remove
 from cloacina import logs
@@ -58,6 +61,7 @@ class Main:
         self.lot = Lot(self.database, self, terms_of(settings, WORKER_NAME), self.drain)
         self.host = Host(self.folder, max_scratch_bytes=settings.max_scratch_bytes)
         self.host.start()
+        _share_memory()
 
     def resume(self, tenant_id: UUID, task_uuid: UUID) -> bool:
         """Tell the slots that a task of the lot wants to go on."""
@@ -93,6 +97,14 @@ class Main:
 
 
 _process = _Process()
+
+
+def _share_memory() -> None:
+    """Load before the fork what every slot would load after it, and let its pages be."""
+    configure_mappers()
+    importlib.import_module("workers.tasks")
+    gc.collect()
+    gc.freeze()
 
 
 def slot() -> Slot:

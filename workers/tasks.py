@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from cloacina import dispatch, logs
-from cloacina.db import DATABASE_ERRORS
+from cloacina.db import DATABASE_ERRORS, first_line
 from cloacina.errors import DatabaseUnavailable
 from cloacina.lifecycle import upkeep
 from cloacina.tenants import services as tenants
@@ -48,7 +48,7 @@ def _serve(task: Any, tenant_id: str, subject_id: str, signature: str) -> None:
     except DatabaseUnavailable:
         log.warning("the database is away; the scheduler will send another hint")
     except DATABASE_ERRORS as error:
-        log.error("tenant %s: the database refused: %s", tenant_id, getattr(error, "orig", error))
+        log.error("tenant %s: the database refused: %s", tenant_id, first_line(error))
 
 
 def _work(name: str, tenant_id: UUID, subject_id: UUID | None) -> None:

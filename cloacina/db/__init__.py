@@ -7,7 +7,9 @@ from cloacina.db.database import (
     Database,
     TenantScope,
     as_tenant,
+    first_line,
     is_duplicate,
+    is_passing,
 )
 from cloacina.db.pipeline import Call, Row
 from cloacina.db.sql_file import SqlFile, Statement
@@ -29,9 +31,11 @@ __all__ = [
     "after",
     "as_tenant",
     "execute_ddl",
+    "first_line",
     "identifier",
     "instant",
     "is_duplicate",
+    "is_passing",
     "literal",
     "now",
     "rows_changed",

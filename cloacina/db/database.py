@@ -44,7 +44,12 @@ SQLITE_BUSY_TIMEOUT_MS = 20_000
 
 _CONNECT_ARGUMENTS = {
     "connect_timeout": CONNECT_TIMEOUT_S,
-    # statements prepared under one tenant's search_path must not serve another's
+    # a network that swallows everything is noticed within seconds, not within the kernel's hours
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    # the driver would prepare without knowing under whose search_path; units do so themselves
     "prepare_threshold": None,
 }
 _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
@@ -59,6 +64,9 @@ _UNIT_AS = make_statement(
     f"{_ACT_AS}, set_config('idle_in_transaction_session_timeout', :idle_timeout, true) AS idle",
     "SELECT 1 AS done",
 )
+
+# deadlocks and the like, want of resources, cancelled statements, locks, a server that only reads
+_PASSING_STATES = ("40", "53", "57", "55P03", "25006")
 
 DATABASE_ERRORS = (exc.DBAPIError, *DRIVER_ERRORS)
 """What the database may refuse a statement with."""
@@ -248,6 +256,16 @@ AS_PLATFORM = Call(_UNIT_AS, _scope_values("none", "public"))
 def sqlstate(error: BaseException) -> str:
     """Give the SQLSTATE of a database error, or an empty text."""
     return getattr(getattr(error, "orig", error), "sqlstate", None) or ""
+
+
+def first_line(error: BaseException) -> str:
+    """Give a database error's text without its details, which may hold what is stored."""
+    return str(getattr(error, "orig", None) or error).split("\n", 1)[0]
+
+
+def is_passing(error: BaseException) -> bool:
+    """Say whether the same may well succeed a little later: a lost race, a full or slow server."""
+    return isinstance(error, DatabaseUnavailable) or sqlstate(error).startswith(_PASSING_STATES)
 
 
 def is_duplicate(error: BaseException) -> bool:

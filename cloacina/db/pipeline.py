@@ -28,6 +28,9 @@ MOST_PREPARED = 1000
 """Statements that a connection keeps prepared, at about 15 kB each in the server."""
 
 _ACTIVE = pq.TransactionStatus.ACTIVE
+_CLOSES = 170_000
+"""The libpq that can close a statement by the protocol, which poolers understand."""
+
 _ONE = (True,)
 _row_types: dict[bytes, Any] = {}
 _formats: dict[int, list[PyFormat]] = {}
@@ -142,7 +145,10 @@ def _send(
         return _ONE
     sent = []
     if gone is not None:
-        pgconn.send_query_params(b"DEALLOCATE " + gone, None)
+        if pq.version() >= _CLOSES:
+            pgconn.send_close_prepared(gone)
+        else:
+            pgconn.send_query_params(b"DEALLOCATE " + gone, None)
         sent.append(False)
     if name is None:
         pgconn.send_query_params(statement.postgresql, dumped, types, transformer.formats)

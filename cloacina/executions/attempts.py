@@ -23,7 +23,7 @@ from cloacina.packages.cache import PackageCache, package_code
 from cloacina.packages.errors import NotWanted
 from cloacina.sandbox.attempt import Answer, Attempt, Deferred, Resumable
 from cloacina.sandbox.code import Code
-from cloacina.sandbox.errors import ChildAbandoned, ChildDied, ChildTimedOut
+from cloacina.sandbox.errors import ChildAbandoned, ChildDied, ChildTimedOut, LeaseOver
 from cloacina.sandbox.pool import Sandbox
 from cloacina.settings import Settings
 from cloacina.tenants import services as tenants
@@ -183,6 +183,9 @@ class Attempts:
                     case Resumable():
                         raise ChildDied("the process that ran the code did not wait for anything")
                 sink.flush_if_due()
+        except LeaseOver:
+            # the claim was renewed too late for the child: the task is begun anew
+            return GivenBack(claims.WORKER_LOST)
         except CANNOT_RUN as error:
             attempt.kill()
             return of_failure(error, self._timeout_s(claim))

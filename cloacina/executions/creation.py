@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from cloacina.dag.context import dump_context
+from cloacina.dag.errors import ContextTooLarge
 from cloacina.dag.graph import Graph
 from cloacina.dag.rules import reads_context
 from cloacina.dag.settle import Settlement, start
@@ -96,7 +97,11 @@ def create(
         mine = [name for name in ids if name in request.kept]
         if request.rerun_of is None or not mine:
             return {}
-        texts = read_outputs(unit, request.rerun_of, mine, max_context_bytes)
+        try:
+            texts = read_outputs(unit, request.rerun_of, mine, max_context_bytes)
+        except ContextTooLarge:
+            # as for an execution that runs: a rule sees nothing of what is too much to read
+            return {}
         return {name: json.loads(text) for name, text in texts.items()}
 
     kept = request.kept

@@ -4,13 +4,13 @@ import logging
 import time
 from uuid import UUID
 
-from cloacina.db import DATABASE_ERRORS, Database, Unit, as_tenant
+from cloacina.db import DATABASE_ERRORS, Database, Unit, as_tenant, is_passing
 from cloacina.dispatch import Dispatcher, queue_name
 from cloacina.errors import DatabaseUnavailable
 from cloacina.executions import finishing
 from cloacina.executions.attempts import Attempts
 from cloacina.executions.claiming import claim_next
-from cloacina.executions.claims import Claim, Completed, Failed, Outcome, Terms
+from cloacina.executions.claims import Claim, Completed, Failed, GivenBack, Outcome, Terms
 from cloacina.executions.drain import Drain
 from cloacina.executions.errors import LostClaim
 from cloacina.executions.finishing import Finished
@@ -28,7 +28,7 @@ TRY_AGAIN_S = 0.5
 """Seconds between two tries to store an outcome while the database is away."""
 
 PATIENCE_S = 300.0
-"""Seconds in which an outcome is stored once the database is back; its token decides if it may."""
+"""Seconds in which an outcome is tried to be stored; its token decides whether it may still be."""
 
 SLICE_S = 0.05
 """Seconds that a slot goes on with one tenant before it looks whether others wait for a turn."""
@@ -158,11 +158,14 @@ class Engine:
         goes_on: bool,
     ) -> Claim | None:
         """Store an outcome, and give the claim that the slot goes on with."""
-        if outcome is None:
-            # lost, or waiting elsewhere: there is nothing to store, but there may be more to do
-            return self._begin(tenant.id, None)[1] if goes_on else None
-        finished = self._finish(tenant, claim, outcome, sink, goes_on=goes_on)
+        finished = None
+        if outcome is not None:
+            finished = self._finish(tenant, claim, outcome, sink, goes_on=goes_on)
         if finished is None:
+            # lost, or waiting elsewhere: nothing is stored, but there may be more to do
+            if goes_on:
+                return self._begin(tenant.id, None)[1]
+            self._hint(tenant, 1, None)
             return None
         # this slot takes one of them itself, or leaves what is left to the next turn
         hints = finished.ready - (finished.following is not None) if goes_on else finished.left
@@ -193,9 +196,11 @@ class Engine:
                     claim.execution_id,
                     claim.task.id,
                 )
+                sink.close()
                 return None
-            except DatabaseUnavailable:
-                if time.monotonic() >= give_up or self._drain.left_s() <= 0:
+            except (DatabaseUnavailable, *DATABASE_ERRORS) as error:
+                is_late = time.monotonic() >= give_up or self._drain.left_s() <= 0
+                if is_late or not is_passing(error):
                     raise
                 time.sleep(TRY_AGAIN_S)
             else:
@@ -243,8 +248,8 @@ def _log(claim: Claim, outcome: Outcome) -> None:
             level, end = logging.DEBUG, "completed"
         case Failed(error):
             end = error.split("\n")[0]
-        case _:
-            end = "given back, since the worker stops"
+        case GivenBack(reason):
+            end = f"given back: {reason}"
     log.log(
         level,
         "execution %s, task %s, attempt %d: %s",

@@ -26,7 +26,7 @@ def input_calls(
 def read_input(
     task: Task, max_context_bytes: int, known: Mapping[str, str], rows: Sequence[list[Row]]
 ) -> tuple[str | None, int]:
-    """Give what a task starts with, and its size; the last of the rows are `_input_calls`'."""
+    """Give what a task starts with, and its size; the last of the rows are `input_calls`'."""
     names = task.dependencies
     if not names:
         return rows[-1][0].text, rows[-1][0].total

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from cloacina.db import DATABASE_ERRORS, Call, Database, TenantScope, as_tenant
+from cloacina.db import (
+    DATABASE_ERRORS,
+    Call,
+    Database,
+    TenantScope,
+    as_tenant,
+    first_line,
+)
 from cloacina.errors import DatabaseUnavailable
 from cloacina.executions import logs
 from cloacina.executions.attempt_log import AttemptLog, Line
@@ -120,7 +127,7 @@ class LogSink:
                 self._is_gone = not logs.append(unit, *self._of, self._waiting, self._clock())
         except (DatabaseUnavailable, *DATABASE_ERRORS) as error:
             # refused: the tenant is being deleted, and whoever holds the claim learns of it soon
-            log.info("a log cannot be stored for now: %s", error)
+            log.info("a log cannot be stored for now: %s", first_line(error))
             self._due = self._clock() + TRY_AGAIN_S
             return
         self._waiting = []

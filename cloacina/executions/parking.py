@@ -31,7 +31,7 @@ from cloacina.executions.handing import Owner, Taken, hand_over, read
 from cloacina.executions.log_sink import LogSink
 from cloacina.executions.outcomes import of_failure
 from cloacina.sandbox.attempt import Answer, Attempt, Deferred, Resumable
-from cloacina.sandbox.errors import ChildDied
+from cloacina.sandbox.errors import ChildDied, LeaseOver
 from cloacina.tenants import services as tenants
 from cloacina.tenants.errors import TenantNotFound
 from cloacina.tenants.models import Tenant
@@ -130,9 +130,10 @@ class Lot(threading.Thread):
     def enter_slot(self) -> None:
         """Let go, in a slot that was forked, of what is the main process's alone."""
         self._inbox.close()
-        for fd in list(self._by_fd):
-            with suppress(OSError):
-                os.close(fd)
+        for entry in list(self._waiting.values()):
+            for fd in entry.fds:
+                with suppress(OSError):
+                    os.close(fd)
 
     def run(self) -> None:
         """Look after those that wait, until `close`."""
@@ -166,13 +167,26 @@ class Lot(threading.Thread):
                 self._hear()
             elif (entry := self._by_fd.get(fd)) is not None:
                 self._attend(entry)
+                self._drop_closed(entry)
+                # a child that ends badly takes its time, and the others' claims must not wait
+                self._renew_if_due()
         if self._drain.has_begun():
             self._give_back()
         for entry in list(self._waiting.values()):
             entry.sink.flush_if_due()
+        self._renew_if_due()
+
+    def _renew_if_due(self) -> None:
         if time.monotonic() - self._renewed_at >= RENEW_S:
             self._renewed_at = time.monotonic()
             self._renew()
+
+    def _drop_closed(self, entry: "_Entry") -> None:
+        """Look no more at an output that the code has closed: its end would be news for ever."""
+        for fd in entry.fds:
+            if fd in self._by_fd and not entry.attempt.is_open(fd):
+                del self._by_fd[fd]
+                self._poll.unregister(fd)
 
     def _hear(self) -> bool:
         """Do what a slot asks for; False: none does."""
@@ -234,6 +248,9 @@ class Lot(threading.Thread):
                     self._ask_for_slot(entry)
                 case Answer() | Deferred():
                     raise ChildDied("the process that ran the code did not wait for its turn")
+        except LeaseOver:
+            # the claim was renewed too late for the child: the task is begun anew
+            self._end(entry, GivenBack(claims.WORKER_LOST))
         except ChildDied as error:
             self._end(entry, of_failure(error, 0))
 
@@ -253,6 +270,7 @@ class Lot(threading.Thread):
                 if entry.ref.token not in held:
                     log.warning("execution %s: the claim was lost", entry.ref.execution_id)
                     self._drop(entry)
+                    entry.sink.close()
         for entry in list(self._waiting.values()):
             if entry.wants_slot:
                 # the last hint was lost, or all slots are busy

@@ -31,7 +31,7 @@ ORDER BY position LIMIT 1
 SELECT EXISTS (SELECT 1 FROM task_executions WHERE status = 'Ready' AND ready_at <= {now}) AS found
 
 -- name: lock_claims
--- Lets one claim after another be counted, where a tenant is near its most running tasks.
+-- Lets one claim after another be counted against a tenant's most running tasks.
 SELECT pg_advisory_xact_lock(hashtextextended(current_schema(), 0)) AS done
 -- sqlite:
 SELECT 1 AS done
@@ -128,7 +128,7 @@ WHERE status = 'Running' AND lease_until < {now} LIMIT :most
 -- name: lost_claims
 SELECT id AS task_uuid, task_id, claim_token, resets FROM task_executions
 WHERE execution_id = :execution_id AND status = 'Running' AND lease_until < {now}
-ORDER BY position
+ORDER BY position {lock}
 
 -- name: overdue_executions
 SELECT id FROM workflow_executions

@@ -90,6 +90,10 @@ class Attempt:
         if not self._loan.closed:
             self._loan.extend(until)
 
+    def is_open(self, fd: int) -> bool:
+        """Say whether something may still come over one of its descriptors."""
+        return self._loan.is_open(fd)
+
     def resume(self) -> None:
         """Let a task that has waited go on."""
         self._loan.send({"go": True})

@@ -3,7 +3,7 @@
 import signal
 
 from cloaca._frames import LOST_CHANNEL
-from cloacina.sandbox.errors import ChildDied, ScratchFull
+from cloacina.sandbox.errors import ChildDied, LeaseOver, ScratchFull
 
 
 def death(ended: str | None, *, is_nanny_there: bool) -> ChildDied:
@@ -16,7 +16,8 @@ def death(ended: str | None, *, is_nanny_there: bool) -> ChildDied:
     if ended is not None and ended.startswith("ended scratch "):
         too_much = ended.removeprefix("ended scratch ")
         return ScratchFull(f"the task's scratch folder held more than {too_much}")
-    return ChildDied(f"the process that ran the code {_how(ended, is_nanny_there)}")
+    text = f"the process that ran the code {_how(ended, is_nanny_there)}"
+    return LeaseOver(text) if ended == "ended lease" else ChildDied(text)
 
 
 def _how(ended: str | None, is_nanny_there: bool) -> str:

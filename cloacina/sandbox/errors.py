@@ -20,6 +20,10 @@ class ScratchFull(ChildDied):
     """The task's code left too much in its scratch folder and was killed."""
 
 
+class LeaseOver(ChildDied):
+    """The process was killed with its lease, since nobody had extended that in time."""
+
+
 class ChildTimedOut(ChildError):
     """The task's code took too long and was killed."""
 

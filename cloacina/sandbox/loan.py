@@ -160,6 +160,10 @@ class Loan:
         """
         self._tell(f"lease {until:.3f}")
 
+    def is_open(self, fd: int) -> bool:
+        """Say whether something may still come over one of its descriptors."""
+        return fd not in self._fds or fd in self._outputs
+
     def tidy(self) -> None:
         """Have the nanny begin to clear up after a task."""
         self._tell("tidy")
