@@ -68,7 +68,7 @@ def test_a_task_that_outlasts_a_stop_runs_again_at_the_next_start() -> None:
             assert server.process.wait(30) == 0
             assert time.monotonic() - asked >= GRACE_S
             assert not any(is_running(pid) for pid in pids)
-            assert "given back, since the worker stops" in server.log()
+            assert "given back: worker_stopped" in server.log()
             assert "killing" not in server.log()
         with service(root / "home", *START) as server:
             server.wait_for_log("ready: http")
