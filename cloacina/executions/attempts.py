@@ -184,8 +184,9 @@ class Attempts:
                         raise ChildDied("the process that ran the code did not wait for anything")
                 sink.flush_if_due()
         except LeaseOver:
-            # the claim was renewed too late for the child: the task is begun anew
-            return GivenBack(claims.WORKER_LOST)
+            # the claim was renewed too late for the child: it comes back as any that was lost
+            self._lost(ClaimRef.of(claim), sink)
+            return None
         except CANNOT_RUN as error:
             attempt.kill()
             return of_failure(error, self._timeout_s(claim))

@@ -249,8 +249,9 @@ class Lot(threading.Thread):
                 case Answer() | Deferred():
                     raise ChildDied("the process that ran the code did not wait for its turn")
         except LeaseOver:
-            # the claim was renewed too late for the child: the task is begun anew
-            self._end(entry, GivenBack(claims.WORKER_LOST))
+            # the claim was renewed too late for the child: it comes back as any that was lost
+            self._drop(entry)
+            entry.sink.close()
         except ChildDied as error:
             self._end(entry, of_failure(error, 0))
 
