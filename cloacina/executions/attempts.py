@@ -11,7 +11,7 @@ from cloacina.db import DATABASE_ERRORS, Database, as_tenant
 from cloacina.errors import DatabaseUnavailable
 from cloacina.executions import claims
 from cloacina.executions.attempt_log import AttemptLog
-from cloacina.executions.claims import Claim, ClaimRef, GivenBack, Outcome, Terms
+from cloacina.executions.claims import RENEW_S, Claim, ClaimRef, GivenBack, Outcome, Terms
 from cloacina.executions.drain import Drain
 from cloacina.executions.errors import LostClaim
 from cloacina.executions.graphs import GraphCache
@@ -31,9 +31,6 @@ from cloacina.tenants.errors import TenantNotFound
 from cloacina.tenants.models import Tenant
 
 log = logging.getLogger(__name__)
-
-RENEW_S = 2.0
-"""Seconds between two renewals of a claim while its task runs."""
 
 _MOST_CODES = 100
 

@@ -21,6 +21,9 @@ from cloacina.packages.services import Package
 LEASE_S = 8
 """Seconds after which a claim is lost whose worker does not renew it."""
 
+RENEW_S = 2.0
+"""Seconds between two renewals of a claim, and of hints for a task that wants its slot again."""
+
 MOST_RESETS = 3
 """Times that a task's claim may be lost before the task is given up (spec: Guarantees)."""
 

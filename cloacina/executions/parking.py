@@ -23,7 +23,7 @@ from cloacina.db import DATABASE_ERRORS, Database
 from cloacina.errors import DatabaseUnavailable
 from cloacina.executions import claims, finishing
 from cloacina.executions.attempt_log import AttemptLog
-from cloacina.executions.claims import ClaimRef, GivenBack, Outcome, Terms
+from cloacina.executions.claims import RENEW_S, ClaimRef, GivenBack, Outcome, Terms
 from cloacina.executions.drain import Drain
 from cloacina.executions.errors import LostClaim
 from cloacina.executions.graphs import GraphCache
@@ -37,9 +37,6 @@ from cloacina.tenants.errors import TenantNotFound
 from cloacina.tenants.models import Tenant
 
 log = logging.getLogger(__name__)
-
-RENEW_S = 2.0
-"""Seconds between two renewals of the claims in the lot, and between two hints for a task."""
 
 _LOOK_S = 0.5
 _TAKE_WITHIN_S = 5.0
