@@ -170,7 +170,11 @@ class Lot(threading.Thread):
         if self._drain.has_begun():
             self._give_back()
         for entry in list(self._waiting.values()):
-            entry.sink.flush_if_due()
+            # one whose claim was lost meanwhile has stored its lines
+            if entry.ref.id in self._waiting:
+                entry.sink.flush_if_due()
+                # nor must they wait until the lines of a hundred tasks are stored, one by one
+                self._renew_if_due()
         self._renew_if_due()
 
     def _renew_if_due(self) -> None:

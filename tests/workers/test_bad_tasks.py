@@ -14,9 +14,16 @@ from cloacina.db import Database
 from cloacina.dispatch import Dispatcher
 from cloacina.executions.services import TaskInfo
 from cloacina.lifecycle.tenants import create_tenant
-from cloacina.settings import Settings
 from tests.workers.badly import BADLY
-from tests.workers.fleet import Engineer, Fleet, descendants, is_running, slots_of, wait_for
+from tests.workers.fleet import (
+    Engineer,
+    Fleet,
+    descendants,
+    fleet_at,
+    is_running,
+    slots_of,
+    wait_for,
+)
 from tests.workers.modules import QUICK
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -70,25 +77,19 @@ def post(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Post]:
     """A worker with one slot, and a tenant with a bad and a good package."""
-    settings = Settings(
-        home=tmp_path_factory.mktemp("home"),
-        database_url=empty_database_url,
-        broker_url=broker_url,
-        concurrency=1,
-        max_scratch_bytes=4 * MIB,
-    )
-    fleet = Fleet(settings)
-    worker = fleet.start("workers")
-    fleet.start("workers.scheduler")
-    tenant = create_tenant(database, "bad_tasks")
-    engineer = Engineer(database, Dispatcher(database, broker_url), tenant)
-    folder = tmp_path_factory.mktemp("packages")
-    engineer.upload(folder, "badly", BADLY)
-    engineer.upload(folder, "quick", QUICK)
-    (slot,) = slots_of(worker.pid)
-    yield Post(engineer, fleet, slot)
-    below = descendants(worker.pid)
-    fleet.stop()
+    limits = {"concurrency": 1, "max_scratch_bytes": 4 * MIB}
+    home = tmp_path_factory.mktemp("home")
+    with fleet_at(home, empty_database_url, broker_url, **limits) as fleet:
+        worker = fleet.start("workers")
+        fleet.start("workers.scheduler")
+        tenant = create_tenant(database, "bad_tasks")
+        engineer = Engineer(database, Dispatcher(database, broker_url), tenant)
+        folder = tmp_path_factory.mktemp("packages")
+        engineer.upload(folder, "badly", BADLY)
+        engineer.upload(folder, "quick", QUICK)
+        (slot,) = slots_of(worker.pid)
+        yield Post(engineer, fleet, slot)
+        below = descendants(worker.pid)
     assert not any(map(is_running, below))
 
 
