@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.orm import Session
 
+import cloacina.audit.models
 import cloacina.executions.models
 import cloacina.fleet.models
 import cloacina.keys.models

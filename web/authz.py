@@ -1,16 +1,21 @@
 """Who may do what: one table of route -> level, enforced before a request's body is looked at."""
 
+from contextvars import Token
 from dataclasses import dataclass
 from typing import Literal, cast
 
 from flask import g, request
 
+from cloacina.audit import services as audit
+from cloacina.audit.services import Actor
 from cloacina.db import AS_PLATFORM
 from cloacina.errors import Forbidden, InvalidInput, Unauthorized
 from cloacina.keys import services as keys
 from cloacina.keys.models import ADMIN, READ, WRITE, Principal
 from cloacina.tenants import services as tenants
-from cloacina.tenants.models import Tenant
+from cloacina.tenants.errors import TenantSuspended
+from cloacina.tenants.models import SUSPENDED, Tenant
+from cloacina.tenants.versions import check_tables
 from web.state import state
 
 
@@ -130,17 +135,18 @@ def authorize() -> None:
 
 
 def _admit(level: Level, view_args: dict[str, object]) -> None:
-    name = str(view_args.pop("tenant_id")) if level.scope == "tenant" else ""
+    name = str(view_args.pop("tenant_id", ""))
     calls = [keys.verify_call(_presented_key())]
-    if level.scope == "tenant":
+    if name:
         calls.append(tenants.find_call(_without_nul(name)))
     with state().database.unit(AS_PLATFORM) as unit:
         presented, *found = unit.commit(*calls)
     g.principal = caller = _noted(keys.verified(presented))
+    g.actor_token = audit.actor.set(Actor(caller.key.id, caller.key.name, request.remote_addr))
     _refuse_nul()
     if level.scope == "platform" and not caller.key.is_admin:
         raise AdminRequired
-    if level.scope == "tenant":
+    if name:
         # from here on the tenant itself is handed on, never again its name
         tenant = _own_tenant(caller, name) or tenants.found(found[0], name)
         g.tenant = view_args["tenant"] = tenant
@@ -148,6 +154,18 @@ def _admit(level: Level, view_args: dict[str, object]) -> None:
         raise InsufficientPermissions(
             f"this needs the role '{level.role}', and the key has '{caller.key.role}'"
         )
+    if level.scope == "tenant":
+        _check_state(g.tenant, level, caller)
+
+
+def _check_state(tenant: Tenant, level: Level, caller: Principal) -> None:
+    """Refuse what cannot be done at the tenant now.
+
+    A suspended one is closed to its own keys; the platform's keys may look, and manage its keys.
+    """
+    if tenant.status == SUSPENDED and (level.role == WRITE or not caller.key.is_admin):
+        raise TenantSuspended(tenant.name)
+    check_tables(tenant)
 
 
 def _noted(verified: tuple[Principal, bool]) -> Principal:
@@ -171,6 +189,13 @@ def _own_tenant(caller: Principal, name: str) -> Tenant | None:
     if caller.tenant.name != name:
         raise TenantAccessDenied
     return caller.tenant
+
+
+def forget(_error: BaseException | None) -> None:
+    """Forget, at the end of a request, whose it was."""
+    token: Token[Actor] | None = g.pop("actor_token", None)
+    if token is not None:
+        audit.actor.reset(token)
 
 
 def presented_token() -> str:

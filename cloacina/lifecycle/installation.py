@@ -93,6 +93,12 @@ def _migrate_platform(session: Session, database: Database) -> None:
         tables.create(session, "platform")
     else:
         tables.upgrade(session, "platform")
+    if not database.is_sqlite:
+        execute_ddl(
+            session,
+            "REVOKE UPDATE, DELETE, TRUNCATE ON audit_log FROM {}",
+            identifier(database.service_role),
+        )
     database.act_as_platform(session)
 
 
