@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -29,7 +28,6 @@ from tests.workers.modules import QUICK
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 MIB = 1024 * 1024
-AT_ONCE = timedelta(seconds=3)
 
 
 @dataclass(frozen=True)
@@ -46,13 +44,8 @@ class Post:
         good = self.engineer.start("quick", {})
         self.engineer.wait_for_end(bad)
         assert self.engineer.wait_for_end(good).status == "Completed"
-        task = self.task(bad, how)
-        (after,) = self.engineer.tasks(good)
-        assert after.started_at is not None
-        assert task.completed_at is not None
-        assert after.started_at - task.completed_at < AT_ONCE
         assert self.slot_now() == self.slot
-        return bad, task
+        return bad, self.task(bad, how)
 
     def task(self, execution_id: UUID, how: str) -> TaskInfo:
         """Look at the one task of an execution that was to run."""
@@ -76,12 +69,14 @@ def post(
     broker_url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Post]:
-    """A worker with one slot, and a tenant with a bad and a good package."""
+    """A worker with one slot, and a tenant with a bad and a good package.
+
+    There is no scheduler: nobody would find what its own hint did not lead to.
+    """
     limits = {"concurrency": 1, "max_scratch_bytes": 4 * MIB}
     home = tmp_path_factory.mktemp("home")
     with fleet_at(home, empty_database_url, broker_url, **limits) as fleet:
         worker = fleet.start("workers")
-        fleet.start("workers.scheduler")
         tenant = create_tenant(database, "bad_tasks")
         engineer = Engineer(database, Dispatcher(database, broker_url), tenant)
         folder = tmp_path_factory.mktemp("packages")
@@ -256,11 +251,7 @@ def test_a_task_that_ignores_sigterm_is_killed_when_its_execution_is_cancelled(
     engineer.steer().cancel(engineer.tenant, bad)
     good = engineer.start("quick", {})
     assert engineer.wait_for_end(good).status == "Completed"
-    task, (after,) = post.task(bad, how), engineer.tasks(good)
-    assert task.status == "Skipped"
-    assert after.started_at is not None
-    assert task.completed_at is not None
-    assert after.started_at - task.completed_at < timedelta(seconds=5)
+    assert post.task(bad, how).status == "Skipped"
     wait_none_is_left(pids, 2)
 
 
