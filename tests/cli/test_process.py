@@ -90,4 +90,4 @@ def test_words_are_completed(home):
     done = subprocess.run(
         PROGRAM, env=os.environ | completing, capture_output=True, text=True, check=False
     )
-    assert done.stdout.split() == ["plain,create", "plain,delete", "plain,list"]
+    assert done.stdout.split() == ["plain,create", "plain,delete", "plain,list", "plain,migrate"]
