@@ -85,6 +85,7 @@ LEVELS: dict[str, Level] = {
     "session.whoami": Level("any", READ),
     "tenants.create_tenant": PLATFORM,
     "tenants.list_tenants": PLATFORM,
+    "tenants.migrate_tenant": PLATFORM,
     "tenants.remove_tenant": PLATFORM,
     "limits.get_limits": Level("tenant", READ),
     "limits.set_limits": PLATFORM,
