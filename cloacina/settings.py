@@ -80,7 +80,7 @@ def _path(value: object) -> Path:
 HIGHEST_LIMITS: Mapping[str, int] = {
     "max_agents": 256,
     "max_concurrent_tasks": 100_000,
-    "max_queued_executions": 10_000_000,
+    "max_queued_executions": 1_000_000,
     "max_packages": 1_000_000,
     "max_storage_bytes": 1024**5,
     "max_requests_per_s": 1_000_000,

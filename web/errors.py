@@ -3,9 +3,9 @@
 import logging
 
 from flask import Flask, Response, g, jsonify
-from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from cloacina.db import DATABASE_ERRORS
 from cloacina.errors import (
     CloacinaError,
     Conflict,
@@ -100,7 +100,7 @@ def _answer_framework(error: HTTPException) -> Response:
 
 
 def _answer_unexpected(error: Exception) -> Response:
-    if isinstance(error, exc.DBAPIError) and (gone := _tenant_that_went()):
+    if isinstance(error, DATABASE_ERRORS) and (gone := _tenant_that_went()):
         return _answer_known(gone)
     return _answer_internal(error)
 
