@@ -84,6 +84,9 @@ LEVELS: dict[str, Level] = {
     "session.whoami": Level("any", READ),
     "tenants.create_tenant": PLATFORM,
     "tenants.list_tenants": PLATFORM,
+    "tenants.inspect_tenant": PLATFORM,
+    "tenants.suspend_tenant": PLATFORM,
+    "tenants.resume_tenant": PLATFORM,
     "tenants.migrate_tenant": PLATFORM,
     "tenants.remove_tenant": PLATFORM,
     "workflows.upload_workflow": Level("tenant", WRITE),
@@ -108,6 +111,16 @@ LEVELS: dict[str, Level] = {
     "agents.list_agents": Level("any", ADMIN),
 }
 """The level of each route, by its endpoint; a route that is not here is open to nobody."""
+
+STARTS_NOTHING = frozenset(
+    {
+        "workflows.pause_workflow",
+        "workflows.delete_workflow",
+        "executions.cancel_execution",
+        "executions.pause_execution",
+    }
+)
+"""What a key of the whole platform may change at a suspended tenant."""
 
 
 def principal() -> Principal:
@@ -162,9 +175,10 @@ def _admit(level: Level, view_args: dict[str, object]) -> None:
 def _check_state(tenant: Tenant, level: Level, caller: Principal) -> None:
     """Refuse what cannot be done at the tenant now.
 
-    A suspended one is closed to its own keys; the platform's keys may look, and manage its keys.
+    A suspended one is closed to its own keys; the platform's keys may do what starts nothing there.
     """
-    if tenant.status == SUSPENDED and (level.role == WRITE or not caller.key.is_admin):
+    starts = level.role == WRITE and request.endpoint not in STARTS_NOTHING
+    if tenant.status == SUSPENDED and (starts or not caller.key.is_admin):
         raise TenantSuspended(tenant.name)
     check_tables(tenant)
 

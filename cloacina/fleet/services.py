@@ -40,6 +40,10 @@ class Worker:
     in_flight: int
     seconds_since_heartbeat: float
 
+    def serves(self, tenant_name: str) -> bool:
+        """Say whether it serves a tenant."""
+        return not self.tenant_names or tenant_name in self.tenant_names
+
 
 def beat(session: Session, worker: Worker) -> None:
     """Report a worker for duty.

@@ -87,8 +87,12 @@ class TenantRow(PlatformBase):
     schema_version: Mapped[str]
     # somebody changes its tables until then at the latest
     migrating_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # of a suspended tenant: its executions' time limits do not count what comes after
+    suspended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # of a tenant that is being deleted: what runs is killed then
     drain_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # and the last step of its deletion that was done
+    deletion_step: Mapped[str | None]
 
 
 class LimitsRow(PlatformBase):
