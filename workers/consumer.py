@@ -7,9 +7,9 @@ from typing import Any
 
 from celery import bootsteps
 from celery.worker import state
-from sqlalchemy import exc
+from sqlalchemy import exc, select
 
-from cloacina.db import Database
+from cloacina.db import Database, now
 from cloacina.dispatch import queue, queue_name, worker_queue_name
 from cloacina.errors import DatabaseUnavailable
 from cloacina.fleet import services as fleet
@@ -103,10 +103,16 @@ class _Watch(threading.Thread):
     def _look(self, database: Database) -> None:
         settings = worker_settings()
         with database.platform() as session:
-            # a suspended one's hints lead to nothing, and once it goes on it is served at once
-            names = {one.name for one in tenants.list_all(session) if one.status != DELETING}
-            if self._looks % (fleet.BEAT_S / LOOK_EVERY_S) == 0:
-                fleet.beat(session, _report())
+            began = session.scalar(select(now()))
+            every = tenants.list_all(session)
+            killed = tenants.list_killed(session)
+        # a suspended one's hints lead to nothing, and once it goes on it is served at once
+        names = {one.name for one in every if one.status != DELETING}
+        process.evict({one.id for one in every}, killed)
+        # whoever deletes a tenant waits to hear that nothing of it is kept here
+        if killed or self._looks % (fleet.BEAT_S / LOOK_EVERY_S) == 0:
+            with database.platform() as session:
+                fleet.beat(session, _report(), began)
         self.wanted = names & set(settings.worker_tenants) if settings.worker_tenants else names
 
 

@@ -7,6 +7,9 @@ from cli.output import show_done, show_list, show_object
 from cli.prompts import confirm
 from cli.state import State, api_path, pass_state
 
+DELETED_WITHIN_S = 3900.0
+"""Seconds in which a tenant is deleted: the longest that its tasks may get, and some more."""
+
 tenant = Group("tenant", help="Create, list, suspend and delete tenants.")
 
 
@@ -39,9 +42,13 @@ def list_tenants(state: State) -> None:
 @force_flag
 @pass_state
 def delete(state: State, name: str, force: bool) -> None:
-    """Delete a tenant, with everything that it has."""
+    """Delete a tenant, with everything that it has.
+
+    Tasks that run get a while to end, which the server's operator sets; this waits for it.
+    """
     confirm(f"delete tenant {name}", force=force)
-    answer = state.client.delete(api_path("tenants", name))
+    path = api_path("tenants", name)
+    answer = state.client.request("DELETE", path, read_timeout_s=DELETED_WITHIN_S)
     show_done(state, answer, f"deleted tenant {name}")
 
 

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import cloaca
 from cloaca import _handover
@@ -115,7 +115,7 @@ class Host:
         """Ask for a child.
 
         Parameters:
-            key: whom it is kept for; it never serves another.
+            key: whom it is kept for, as `<tenant's id>/…`; it never serves another.
             variables: what its code may read from the environment.
             fds: its channel, its stdout, its stderr and its nanny's leash.
             after: the pid of a nanny that was given back just now, and is worth a moment's wait.
@@ -131,7 +131,17 @@ class Host:
             "max_scratch_bytes": self._max_scratch_bytes,
             "after": after,
         }
-        message = json.dumps(request).encode()
+        self._send(json.dumps(request).encode(), fds)
+
+    def evict(self, tenant_id: UUID) -> None:
+        """Have all children of a tenant end, also those that are lent, and lend it none any more.
+
+        Raises:
+            OSError: the host cannot be asked.
+        """
+        self._send(json.dumps({"evict": str(tenant_id)}).encode(), ())
+
+    def _send(self, message: bytes, fds: Sequence[int]) -> None:
         until = time.monotonic() + LEND_WITHIN_S
         while True:
             try:

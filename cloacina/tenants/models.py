@@ -13,6 +13,9 @@ from cloacina.db.models import PlatformBase
 ACTIVE, SUSPENDED, DELETING = "active", "suspended", "deleting"
 STATUSES = (ACTIVE, SUSPENDED, DELETING)
 
+DELETION_STEPS = ("drain", "logins", "sessions", "kill", "caches", "schema", "queue", "role")
+"""What is done to a tenant that is being deleted, in this order; its row goes with the last."""
+
 PUBLIC_TENANT = "public"
 PUBLIC_SCHEMA = "tenant_public"
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cloacina.lifecycle import inspection, migration, suspension
+from cloacina.lifecycle import deletion, inspection, migration, suspension
 from cloacina.lifecycle import tenants as lifecycle
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import PUBLIC_TENANT, Tenant
@@ -94,8 +94,16 @@ def resume_tenant(schema_name: str) -> Tenant:
 
 @blueprint.operation("DELETE", f"{_PATH}/<schema_name>", TenantRemovedResponse, errors=(400,))
 def remove_tenant(schema_name: str) -> dict[str, Any]:
-    """Delete a tenant with all that it has; an unknown one is no error."""
-    removal = lifecycle.delete_tenant(state().database, schema_name)
+    """Delete a tenant with all that it has, once its tasks have ended or had the time for it.
+
+    An unknown one is no error. Who does not wait for the answer finds it gone a little later.
+    """
+    removal = deletion.delete_tenant(
+        state().database,
+        state().dispatcher,
+        schema_name,
+        drain_timeout_s=state().settings.tenant_deletion_drain_timeout_s,
+    )
     return {
         "status": "removed",
         "schema_name": schema_name,

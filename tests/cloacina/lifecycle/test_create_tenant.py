@@ -10,10 +10,11 @@ from sqlalchemy import exc, text
 
 from cloacina.db import Database
 from cloacina.errors import DatabaseUnavailable
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.tenants import services
 from cloacina.tenants.errors import TenantCreationFailed, TenantNotFound
 from tests.cloacina.lifecycle.statements import count_statements
+from tests.removal import delete_tenant
 
 
 def test_a_new_tenant_has_all_that_it_needs(
