@@ -7,10 +7,10 @@ from uuid import UUID
 
 from sqlalchemy import exc
 
-from cloacina.db import Database, first_line
+from cloacina.db import Database
 from cloacina.dispatch import Dispatcher, queue_name
 from cloacina.errors import DatabaseUnavailable
-from cloacina.lifecycle.deletion import Deletion, unfinished
+from cloacina.lifecycle.deletion import Deletion, reason, unfinished
 from cloacina.tenants import services as tenants
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Deletions(threading.Thread):
             try:
                 done = list(deletion.steps())
             except exc.DBAPIError as error:
-                log.warning("tenant %s could not be removed: %s", tenant.name, first_line(error))
+                log.warning("tenant %s could not be removed: %s", tenant.name, reason(error))
                 self._not_before[tenant.id] = time.monotonic() + AGAIN_AFTER_S
                 continue
             self._not_before.pop(tenant.id, None)

@@ -18,6 +18,7 @@ from cloacina.audit import services as audit
 from cloacina.audit.models import AuditRow
 from cloacina.dag.states import TaskState
 from cloacina.db import Database, after, first_line, instant, is_passing, now
+from cloacina.db.database import sqlstate
 from cloacina.dispatch import Dispatcher, queue_name
 from cloacina.executions.models import TaskRow
 from cloacina.fleet import services as fleet
@@ -50,6 +51,9 @@ _PATIENCE = (
     text("SET LOCAL statement_timeout = '600s'"),
     text("SET LOCAL lock_timeout = '10s'"),
 )
+
+_HAS_DEPENDENTS = "2BP01"
+_MOST_HINDRANCES = 5
 
 Details = Mapping[str, Any]
 
@@ -95,12 +99,22 @@ def delete_tenant(
         for _ in Deletion(database, dispatcher, tenant).steps():
             pass
     except exc.DBAPIError as error:
-        log.warning("tenant %s could not be removed: %s", name, error.orig)
+        log.warning("tenant %s could not be removed: %s", name, reason(error))
         raise TenantRemovalFailed(
-            f"tenant '{name}' could not be removed yet, its keys are revoked: {first_line(error)};"
+            f"tenant '{name}' could not be removed yet, its keys are revoked: {reason(error)};"
             " the server goes on trying"
         ) from None
     return Removal(revoked_keys=revoked, removed=True)
+
+
+def reason(error: exc.DBAPIError) -> str:
+    """Say why the database refused a step, with what hinders it."""
+    text = first_line(error)
+    if sqlstate(error) != _HAS_DEPENDENTS:
+        return text
+    # names of objects, never what they hold
+    hindrances = getattr(getattr(error.orig, "diag", None), "message_detail", None) or ""
+    return f"{text}: {', '.join(hindrances.splitlines()[:_MOST_HINDRANCES])}"
 
 
 def mark(database: Database, name: str, drain_timeout_s: float) -> tuple[Tenant, int] | None:

@@ -65,7 +65,7 @@ _OID = text("SELECT oid FROM pg_roles WHERE rolname = :role")
 
 
 def clear(session: Session, role: str) -> None:
-    """Drop what a role owns in this database, and revoke what it was granted in it.
+    """Revoke what a role was granted in this database, and drop what it owns in it.
 
     Left is what only others can take away: objects in other databases, and grants on objects of
     owners whom the service may not act as.
@@ -74,13 +74,6 @@ def clear(session: Session, role: str) -> None:
         session: acts as the service, which it does again afterwards.
         role: the tenant's role, which exists.
     """
-    # the first of what follows writes them anew
-    roles.lock_grants(session)
-    _act_as(session, role)
-    # with the role's own default privileges, and the memberships that it gave to others; only the
-    # role itself may do this before PostgreSQL 16
-    execute_ddl(session, "DROP OWNED BY {} CASCADE", identifier(role))
-    _act_as(session, "none")
     oid = {"role": session.scalar(_OID, {"role": role})}
     for default in session.execute(_DEFAULTS, oid).all():
         if _may_act_as(session, default.owner):
@@ -94,6 +87,13 @@ def clear(session: Session, role: str) -> None:
                 sql.SQL(grant.identity),
                 identifier(role),
             )
+    _act_as(session, "none")
+    # the next writes grants on the database anew
+    roles.lock_grants(session)
+    # with the role's own default privileges, and the memberships that it gave to others; only the
+    # role itself may do this before PostgreSQL 16
+    _act_as(session, role)
+    execute_ddl(session, "DROP OWNED BY {} CASCADE", identifier(role))
     _act_as(session, "none")
 
 
