@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
-
 from cloacina.db import Database
 from cloacina.errors import Unavailable
 from cloacina.executions import services as executions
 from cloacina.fleet import services as fleet
 from cloacina.keys import services as keys
-from cloacina.packages.models import PackageRow
+from cloacina.packages import room
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import DELETING, Tenant
 from cloacina.tenants.versions import check_tables
@@ -21,7 +19,7 @@ class Stock:
     """What a tenant's tables hold.
 
     Parameters:
-        packages: versions of packages that are not deleted.
+        packages: versions of packages that are stored, as its limits count them.
         storage_bytes: of their archives together.
         executions: how many, by status.
     """
@@ -73,7 +71,5 @@ def _stock(database: Database, tenant: Tenant) -> Stock | None:
     if tenant.status == DELETING:
         return None
     with database.tenant(tenant) as session:
-        size = func.coalesce(func.sum(PackageRow.size_bytes), 0)
-        stored = select(func.count(), size).where(PackageRow.deleted_at.is_(None))
-        versions, size_bytes = session.execute(stored).one()
-        return Stock(versions, int(size_bytes), executions.count_by_status(session))
+        stored = room.stored(session)
+        return Stock(stored.versions, stored.size_bytes, executions.count_by_status(session))
