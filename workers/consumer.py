@@ -102,15 +102,15 @@ class _Watch(threading.Thread):
 
     def _look(self, database: Database) -> None:
         settings = worker_settings()
+        evictions = process.evictions()
         with database.platform() as session:
             began = session.scalar(select(now()))
-            every = tenants.list_all(session)
-            killed = tenants.list_killed(session)
-        # a suspended one's hints lead to nothing, and once it goes on it is served at once
-        names = {one.name for one in every if one.status != DELETING}
-        process.evict({one.id for one in every}, killed)
+            # a suspended one's hints lead to nothing, and once it goes on it is served at once
+            names = {one.name for one in tenants.list_all(session) if one.status != DELETING}
+            gone = evictions.find(session)
+        evictions.end(gone)
         # whoever deletes a tenant waits to hear that nothing of it is kept here
-        if killed or self._looks % (fleet.BEAT_S / LOOK_EVERY_S) == 0:
+        if gone or self._looks % (fleet.BEAT_S / LOOK_EVERY_S) == 0:
             with database.platform() as session:
                 fleet.beat(session, _report(), began)
         self.wanted = names & set(settings.worker_tenants) if settings.worker_tenants else names

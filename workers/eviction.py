@@ -2,15 +2,17 @@
 
 import logging
 from collections.abc import Collection
-from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from cloacina.packages.cache import PackageCache
 from cloacina.sandbox import Host
+from cloacina.tenants import services as tenants
 
 log = logging.getLogger(__name__)
 
 LOOKS_PER_SWEEP = 30
-"""Looks at the tenants per look at all folders of the cache, where something may have come late."""
+"""Looks for tenants that are being deleted per look at all tenants and all folders."""
 
 
 class Evictions:
@@ -24,31 +26,36 @@ class Evictions:
     def __init__(self, host: Host, cache: PackageCache) -> None:
         self._host = host
         self._cache = cache
-        self._known: set[UUID] = set()
-        self._folders: set[str] = set()
+        self._known: set[str] = set()
         self._looks = 0
 
-    def look(self, present: Collection[UUID], killed: Collection[UUID]) -> None:
-        """End what is kept of tenants that are not there any more.
+    def find(self, session: Session) -> Collection[str]:
+        """Give the ids of tenants of which nothing is to be kept any more.
+
+        Those are most often found while they are being deleted. Now and then it looks for others:
+        whoever was away meanwhile, or wrote something late, has left it there.
 
         Parameters:
-            present: the ids of all tenants.
-            killed: of those that are being deleted and whose tasks may not run any more.
-        """
-        staying = set(present) - set(killed)
-        for tenant_id in {*killed, *(self._known - staying)}:
-            self._evict(tenant_id)
-        self._known = staying
-        # seen before the tenants were read: none of them belongs to one that has just come
-        for folder in self._folders - {str(tenant_id) for tenant_id in staying}:
-            self._cache.evict(folder)
-        sweeps = self._looks % LOOKS_PER_SWEEP == 0
-        self._folders = self._cache.owners() if sweeps else set()
-        self._looks += 1
+            session: acts as the platform.
 
-    def _evict(self, tenant_id: UUID) -> None:
-        try:
-            self._host.evict(tenant_id)
-        except OSError as error:
-            log.warning("children of tenant %s are left until they are old: %s", tenant_id, error)
-        self._cache.evict(str(tenant_id))
+        Returns:
+            Ids as text, and names of folders that are left in the cache.
+        """
+        found = {str(tenant_id) for tenant_id in tenants.list_killed(session)}
+        if self._looks % LOOKS_PER_SWEEP == 0:
+            # before the tenants are read: none of them belongs to one that has just come
+            folders = self._cache.owners()
+            present = {str(tenant_id) for tenant_id in tenants.list_ids(session)}
+            found |= (folders | self._known) - present
+            self._known = present
+        self._looks += 1
+        return found
+
+    def end(self, found: Collection[str]) -> None:
+        """End what is kept of tenants that were found."""
+        for owner in found:
+            try:
+                self._host.evict(owner)
+            except OSError as error:
+                log.warning("children of tenant %s are left until they are old: %s", owner, error)
+            self._cache.evict(owner)

@@ -126,10 +126,10 @@ def serves(names: Collection[str]) -> None:
         _process.main.queues.write(names)
 
 
-def evict(present: Collection[UUID], killed: Collection[UUID]) -> None:
-    """End what the worker keeps of tenants that are gone; on one thread only."""
-    if _process.main is not None:
-        _process.main.evictions.look(present, killed)
+def evictions() -> Evictions:
+    """Give what ends what the worker keeps of tenants that are gone; for one thread."""
+    assert _process.main is not None  # noqa: S101  # the worker was opened before it consumes
+    return _process.main.evictions
 
 
 def look_after() -> None:

@@ -315,7 +315,9 @@ class Deletion:
                 AuditRow.tenant_name == self._tenant.name,
                 AuditRow.tenant_id == self._tenant.id,
                 AuditRow.action == ACTION,
+                AuditRow.outcome == audit.OK,
             )
+            .order_by(AuditRow.serial)
             .limit(1)
         )
         ended = session.scalar(select(instant()))

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import cloaca
 from cloaca import _handover
@@ -133,13 +133,16 @@ class Host:
         }
         self._send(json.dumps(request).encode(), fds)
 
-    def evict(self, tenant_id: UUID) -> None:
+    def evict(self, owner: str) -> None:
         """Have all children of a tenant end, also those that are lent, and lend it none any more.
+
+        Parameters:
+            owner: its id, as keys begin with it.
 
         Raises:
             OSError: the host cannot be asked.
         """
-        self._send(json.dumps({"evict": str(tenant_id)}).encode(), ())
+        self._send(json.dumps({"evict": owner}).encode(), ())
 
     def _send(self, message: bytes, fds: Sequence[int]) -> None:
         until = time.monotonic() + LEND_WITHIN_S

@@ -209,6 +209,11 @@ def list_all(session: Session) -> list[Tenant]:
     return [of_row(row) for row in session.execute(_tenants().order_by(TenantRow.name))]
 
 
+def list_ids(session: Session) -> list[UUID]:
+    """Give the ids of all tenants."""
+    return list(session.scalars(select(TenantRow.id)))
+
+
 def list_killed(session: Session) -> list[UUID]:
     """Give the ids of tenants that are being deleted and whose tasks may not run any more."""
     killed = DELETION_STEPS[DELETION_STEPS.index("kill") :]

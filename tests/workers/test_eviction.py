@@ -6,8 +6,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from cloacina.db import Database
+from cloacina.dispatch import Dispatcher
+from cloacina.lifecycle.deletion import Deletion, mark
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.packages.cache import PackageCache
 from cloacina.sandbox import Host
+from cloacina.tenants.models import Tenant
+from tests.removal import NO_BROKER, delete_tenant
 from workers import eviction
 from workers.eviction import Evictions
 
@@ -26,53 +32,53 @@ def evictions(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ev
     return Evictions(host, PackageCache(tmp_path))
 
 
-def unpack(tmp_path: Path, *tenant_ids: UUID) -> None:
+@pytest.fixture
+def tenant(database: Database, tenant_name: str) -> Tenant:
+    return create_tenant(database, tenant_name)
+
+
+def look(evictions: Evictions, database: Database) -> None:
+    with database.platform() as session:
+        found = evictions.find(session)
+    evictions.end(found)
+
+
+def unpack(folder: Path, *tenant_ids: UUID) -> None:
     for tenant_id in tenant_ids:
-        (tmp_path / str(tenant_id) / "hash").mkdir(parents=True)
+        (folder / str(tenant_id) / "hash").mkdir(parents=True)
 
 
-def unpacked(tmp_path: Path) -> set[str]:
-    return {folder.name for folder in tmp_path.iterdir()}
+def unpacked(folder: Path) -> set[str]:
+    return {each.name for each in folder.iterdir()}
 
 
-def test_a_tenant_that_is_gone_leaves_nothing(evictions: Evictions, tmp_path: Path) -> None:
-    stays, goes = uuid4(), uuid4()
-    evictions.look([stays, goes], [])
-    unpack(tmp_path, stays, goes)
-    evictions.look([stays], [])
-    assert unpacked(tmp_path) == {str(stays)}
-
-
-def test_a_tenant_whose_tasks_were_killed_leaves_nothing_while_it_is_still_there(
-    evictions: Evictions, tmp_path: Path
+def test_a_tenant_whose_tasks_may_not_run_any_more_keeps_nothing(
+    evictions: Evictions, database: Database, tenant: Tenant, tmp_path: Path
 ) -> None:
-    stays, goes = uuid4(), uuid4()
-    unpack(tmp_path, stays, goes)
-    evictions.look([stays, goes], [goes])
-    assert unpacked(tmp_path) == {str(stays)}
+    unpack(tmp_path, tenant.id)
+    for _ in range(2):
+        look(evictions, database)
+    marked = mark(database, tenant.name, 0)
+    assert marked is not None
+    steps = Deletion(database, Dispatcher(database, NO_BROKER), marked[0]).steps()
+    while next(steps) != "kill":
+        look(evictions, database)
+        assert unpacked(tmp_path) == {str(tenant.id)}
+    look(evictions, database)
+    assert unpacked(tmp_path) == set()
+    assert list(steps)
 
 
-def test_what_an_earlier_worker_has_left_or_somebody_wrote_late_is_found(
-    evictions: Evictions, tmp_path: Path
+def test_what_somebody_left_or_wrote_late_is_found(
+    evictions: Evictions, database: Database, tenant: Tenant, tmp_path: Path
 ) -> None:
-    stays, gone = uuid4(), uuid4()
-    unpack(tmp_path, stays, gone)
+    gone = uuid4()
+    unpack(tmp_path, tenant.id, gone)
     (tmp_path / ".half").mkdir()
-    evictions.look([stays], [])
-    evictions.look([stays], [])
-    assert unpacked(tmp_path) == {str(stays)}
+    look(evictions, database)
+    assert unpacked(tmp_path) == {str(tenant.id)}
+    delete_tenant(database, tenant.name)
     unpack(tmp_path, gone)
-    for _ in range(3):
-        evictions.look([stays], [])
-    assert unpacked(tmp_path) == {str(stays)}
-
-
-def test_the_folder_of_a_tenant_that_has_just_come_stays(
-    evictions: Evictions, tmp_path: Path
-) -> None:
-    comes = uuid4()
-    # after the tenants were read, and before the folders are looked at
-    unpack(tmp_path, comes)
-    evictions.look([], [])
-    evictions.look([comes], [])
-    assert unpacked(tmp_path) == {str(comes)}
+    for _ in range(2):
+        look(evictions, database)
+    assert unpacked(tmp_path) == set()

@@ -11,7 +11,7 @@ from cloacina.dispatch import Dispatcher
 from cloacina.errors import Unauthorized
 from cloacina.executions import services as executions
 from cloacina.keys import services as keys
-from cloacina.lifecycle.deletion import delete_tenant
+from cloacina.lifecycle.deletion import delete_tenant, mark
 from cloacina.lifecycle.residue import scan
 from cloacina.lifecycle.tenants import create_tenant
 from cloacina.packages import services as packages
@@ -85,3 +85,13 @@ def test_nothing_is_left_of_a_tenant_and_one_of_its_name_is_new(
     assert {folder.name for folder in (home / "cache").iterdir()} == {str(new.id)}
     assert scan(database, dispatcher, home, old.id, tenant_name) == []
     delete_tenant(database, dispatcher, tenant_name)
+
+
+def test_the_scheduler_ends_a_deletion_that_was_only_begun(
+    fleet: Fleet, database: Database, dispatcher: Dispatcher, engineer: Engineer
+) -> None:
+    tenant = engineer.tenant
+    assert dispatcher.run(tenant.id, tenant.name)
+    assert mark(database, tenant.name, 600)
+    fleet.wait_for_line(f"tenant {tenant.name}: its deletion was ended: drain, logins, sessions")
+    assert scan(database, dispatcher, fleet.settings.home, tenant.id, tenant.name) == []

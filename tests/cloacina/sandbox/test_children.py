@@ -277,7 +277,7 @@ def test_a_tenant_that_is_gone_keeps_no_child_and_gets_none(
     idle.rest()
     running = start(ended, mine)
 
-    host.evict(ACME)
+    host.evict(str(ACME))
 
     with pytest.raises(ChildDied):
         running.wait(20)
