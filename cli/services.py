@@ -39,6 +39,11 @@ def _settings(state: State, **flags: Any) -> Settings:
 @click.option(
     "--reconcile-interval-s", metavar="N", help="Seconds between looks after packages [60]."
 )
+@click.option(
+    "--tenant-deletion-drain-timeout-s",
+    metavar="N",
+    help="Seconds that a deleted tenant's running tasks get [30].",
+)
 @pass_state
 def server_start(state: State, /, **flags: Any) -> None:
     """Run the server: API, workers and scheduler, until it is stopped.

@@ -181,6 +181,11 @@ class Settings:
         _whole_number(0, 3600),
         "seconds that running tasks get when a worker is told to stop; then they are given back",
     )
+    tenant_deletion_drain_timeout_s: int = setting(
+        30,
+        _whole_number(0, 3600),
+        "seconds that the running tasks of a tenant get when it is deleted; then they are killed",
+    )
     max_context_bytes: int = setting(
         1024 * 1024, _whole_number(1024, 64 * 1024 * 1024), "largest context of a task, in bytes"
     )

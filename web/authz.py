@@ -85,6 +85,9 @@ LEVELS: dict[str, Level] = {
     "session.whoami": Level("any", READ),
     "tenants.create_tenant": PLATFORM,
     "tenants.list_tenants": PLATFORM,
+    "tenants.inspect_tenant": PLATFORM,
+    "tenants.suspend_tenant": PLATFORM,
+    "tenants.resume_tenant": PLATFORM,
     "tenants.migrate_tenant": PLATFORM,
     "tenants.remove_tenant": PLATFORM,
     "limits.get_limits": Level("tenant", READ),
@@ -112,6 +115,16 @@ LEVELS: dict[str, Level] = {
     "agents.list_agents": Level("any", ADMIN),
 }
 """The level of each route, by its endpoint; a route that is not here is open to nobody."""
+
+STARTS_NOTHING = frozenset(
+    {
+        "workflows.pause_workflow",
+        "workflows.delete_workflow",
+        "executions.cancel_execution",
+        "executions.pause_execution",
+    }
+)
+"""What a key of the whole platform may change at a suspended tenant."""
 
 
 def principal() -> Principal:
@@ -176,9 +189,10 @@ def _hold_to_rate(caller: Principal) -> None:
 def _check_state(tenant: Tenant, level: Level, caller: Principal) -> None:
     """Refuse what cannot be done at the tenant now.
 
-    A suspended one is closed to its own keys; the platform's keys may look, and manage its keys.
+    A suspended one is closed to its own keys; the platform's keys may do what starts nothing there.
     """
-    if tenant.status == SUSPENDED and (level.role == WRITE or not caller.key.is_admin):
+    starts = level.role == WRITE and request.endpoint not in STARTS_NOTHING
+    if tenant.status == SUSPENDED and (starts or not caller.key.is_admin):
         raise TenantSuspended(tenant.name)
     check_tables(tenant)
 

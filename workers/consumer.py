@@ -7,15 +7,15 @@ from typing import Any
 
 from celery import bootsteps
 from celery.worker import state
-from sqlalchemy import exc
+from sqlalchemy import exc, select
 
-from cloacina.db import Database
+from cloacina.db import Database, now
 from cloacina.dispatch import queue, queue_name, worker_queue_name
 from cloacina.errors import DatabaseUnavailable
 from cloacina.fleet import services as fleet
 from cloacina.fleet.services import Worker
 from cloacina.tenants import services as tenants
-from cloacina.tenants.models import ACTIVE
+from cloacina.tenants.models import DELETING
 from workers import process
 from workers.app import worker_settings
 
@@ -102,10 +102,17 @@ class _Watch(threading.Thread):
 
     def _look(self, database: Database) -> None:
         settings = worker_settings()
+        evictions = process.evictions()
         with database.platform() as session:
-            names = {tenant.name for tenant in tenants.list_all(session) if tenant.status == ACTIVE}
-            if self._looks % (fleet.BEAT_S / LOOK_EVERY_S) == 0:
-                fleet.beat(session, _report())
+            began = session.scalar(select(now()))
+            # a suspended one's hints lead to nothing, and once it goes on it is served at once
+            names = {one.name for one in tenants.list_all(session) if one.status != DELETING}
+            gone = evictions.find(session)
+        evictions.end(gone)
+        # whoever deletes a tenant waits to hear that nothing of it is kept here
+        if gone or self._looks % (fleet.BEAT_S / LOOK_EVERY_S) == 0:
+            with database.platform() as session:
+                fleet.beat(session, _report(), began)
         self.wanted = names & set(settings.worker_tenants) if settings.worker_tenants else names
 
 

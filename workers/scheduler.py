@@ -15,6 +15,7 @@ from cloacina.errors import DatabaseUnavailable
 from cloacina.fleet import services as fleet
 from cloacina.settings import Settings, load_settings
 from cloacina.tenants import services as tenants
+from workers.deletions import Deletions
 
 log = logging.getLogger("workers.scheduler")
 
@@ -23,6 +24,9 @@ PATIENCE_S = 5.0
 """Seconds until a tenant is due again when no worker has said otherwise."""
 
 MOST_AT_ONCE = 500
+
+STOP_WITHIN_S = 5.0
+"""Seconds that a step of a deletion gets when the scheduler stops; whoever starts next goes on."""
 
 
 def tick(database: Database, dispatcher: Dispatcher) -> int:
@@ -55,8 +59,11 @@ def run(settings: Settings, stopped: threading.Event) -> None:
         settings: the scheduler's.
         stopped: ends it.
     """
-    database = Database(settings.database_url, pool_size=1)
+    # one for the ticks, one for deletions
+    database = Database(settings.database_url, pool_size=2)
     dispatcher = Dispatcher(database, settings.broker_url)
+    deletions = Deletions(database, dispatcher, stopped)
+    deletions.start()
     away = False
     while not stopped.wait(TICK_S):
         try:
@@ -69,6 +76,7 @@ def run(settings: Settings, stopped: threading.Event) -> None:
             if away:
                 log.info("the database is back")
             away = False
+    deletions.join(STOP_WITHIN_S)
     database.close()
 
 

@@ -7,7 +7,10 @@ from cli.output import show_done, show_list, show_object
 from cli.prompts import confirm
 from cli.state import State, api_path, pass_state
 
-tenant = Group("tenant", help="Create, list and delete tenants.")
+DELETED_WITHIN_S = 3900.0
+"""Seconds in which a tenant is deleted: the longest that its tasks may get, and some more."""
+
+tenant = Group("tenant", help="Create, list, suspend and delete tenants.")
 
 
 @tenant.command("create")
@@ -39,9 +42,13 @@ def list_tenants(state: State) -> None:
 @force_flag
 @pass_state
 def delete(state: State, name: str, force: bool) -> None:
-    """Delete a tenant, with everything that it has."""
+    """Delete a tenant, with everything that it has.
+
+    Tasks that run get a while to end, which the server's operator sets; this waits for it.
+    """
     confirm(f"delete tenant {name}", force=force)
-    answer = state.client.delete(api_path("tenants", name))
+    path = api_path("tenants", name)
+    answer = state.client.request("DELETE", path, read_timeout_s=DELETED_WITHIN_S)
     show_done(state, answer, f"deleted tenant {name}")
 
 
@@ -51,3 +58,29 @@ def delete(state: State, name: str, force: bool) -> None:
 def migrate(state: State, name: str) -> None:
     """Bring a tenant's tables to the server's version; `admin migrate` does so with all."""
     show_object(state, state.client.post(api_path("tenants", name, "migrate")))
+
+
+@tenant.command("inspect")
+@click.argument("name")
+@pass_state
+def inspect(state: State, name: str) -> None:
+    """Show how a tenant stands: its state, what it stores and runs, its keys and workers."""
+    show_object(state, state.client.get(api_path("tenants", name)))
+
+
+@tenant.command("suspend")
+@click.argument("name")
+@pass_state
+def suspend(state: State, name: str) -> None:
+    """Start nothing more at a tenant and close it to its keys; what runs goes on to its end."""
+    answer = state.client.post(api_path("tenants", name, "suspend"))
+    show_done(state, answer, f"suspended tenant {name}")
+
+
+@tenant.command("resume")
+@click.argument("name")
+@pass_state
+def resume(state: State, name: str) -> None:
+    """Let a suspended tenant go on, at once."""
+    answer = state.client.post(api_path("tenants", name, "resume"))
+    show_done(state, answer, f"resumed tenant {name}")

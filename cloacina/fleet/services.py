@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import delete, select
@@ -40,13 +41,18 @@ class Worker:
     in_flight: int
     seconds_since_heartbeat: float
 
+    def serves(self, tenant_name: str) -> bool:
+        """Say whether it serves a tenant."""
+        return not self.tenant_names or tenant_name in self.tenant_names
 
-def beat(session: Session, worker: Worker) -> None:
+
+def beat(session: Session, worker: Worker, at: datetime | None = None) -> None:
     """Report a worker for duty.
 
     Parameters:
         session: acts as the platform.
         worker: what it has to say of itself.
+        at: when it began to look at what is wanted of it; None: now.
     """
     row = session.get(WorkerRow, worker.id)
     if row is None:
@@ -59,7 +65,7 @@ def beat(session: Session, worker: Worker) -> None:
         )
         session.add(row)
     row.in_flight = worker.in_flight
-    row.heartbeat_at = now()
+    row.heartbeat_at = at or now()
     session.flush()
 
 
@@ -86,6 +92,12 @@ def list_live(session: Session) -> Sequence[Worker]:
         )
         for row, present in rows
     ]
+
+
+def not_heard_of_since(session: Session, moment: datetime) -> list[str]:
+    """Give the names of workers on duty whose last report is of a look that began before."""
+    late = WorkerRow.heartbeat_at <= moment, WorkerRow.heartbeat_at > after(-GONE_S)
+    return list(session.scalars(select(WorkerRow.name).where(*late).order_by(WorkerRow.name)))
 
 
 def forget_gone(session: Session) -> Sequence[UUID]:

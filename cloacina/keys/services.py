@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from cloacina.db import Call, Row, SqlFile, Unit, after, now, rows_changed
@@ -143,6 +143,12 @@ def live_admin_key_exists(session: Session) -> bool:
     """Say whether any key of the whole platform still opens something."""
     found = session.scalar(select(ApiKeyRow.id).where(ApiKeyRow.is_admin, _is_live()).limit(1))
     return found is not None
+
+
+def count_live(session: Session, tenant: Tenant) -> int:
+    """Give the number of a tenant's keys that open something."""
+    count = select(func.count()).where(ApiKeyRow.tenant_id == tenant.id, _is_live())
+    return session.scalar(count) or 0
 
 
 def list_keys(session: Session, tenant: Tenant | None) -> Sequence[KeyInfo]:

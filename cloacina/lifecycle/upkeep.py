@@ -102,6 +102,10 @@ def reconcile(
         database, sandbox, cache: the worker's.
         tenant: the tenant.
         interval_s: seconds until the next look.
+
+    Raises:
+        TenantNotFound, TenantSuspended, TenantMigrating, TenantSchemaTooNew: nothing more may start
+            there by now.
     """
     with database.platform() as session:
         session.execute(
@@ -111,7 +115,9 @@ def reconcile(
         )
         tenants.wake(session, tenant.id, interval_s)
     while _build_next(database, sandbox, cache, tenant):
-        pass
+        # the last one may have taken long
+        with database.platform() as session:
+            tenants.find_open(session, tenant.id)
     with database.tenant(tenant) as session:
         purge_deleted(session)
 

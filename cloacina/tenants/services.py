@@ -18,6 +18,7 @@ from cloacina.tenants.errors import TenantCreationFailed, TenantNotFound, Tenant
 from cloacina.tenants.models import (
     ACTIVE,
     DELETING,
+    DELETION_STEPS,
     HINT_KEY,
     PUBLIC_SCHEMA,
     PUBLIC_TENANT,
@@ -77,6 +78,11 @@ def find_by_id(session: Session, tenant_id: UUID) -> Tenant:
         TenantNotFound: there is none, or it is being deleted.
     """
     return _one(session, str(tenant_id), TenantRow.id == tenant_id, TenantRow.status != DELETING)
+
+
+def find_by_name_in_any_state(session: Session, name: str) -> Tenant:
+    """Give the tenant of a name, also while it is being deleted; raises as `find` does."""
+    return _one(session, name, TenantRow.name == name)
 
 
 def find_in_any_state(session: Session, tenant_id: UUID) -> Tenant:
@@ -201,6 +207,18 @@ def wake_calls(tenant_id: UUID, in_s: float) -> list[Call]:
 def list_all(session: Session) -> list[Tenant]:
     """Give all tenants by name, `public` and those being deleted among them."""
     return [of_row(row) for row in session.execute(_tenants().order_by(TenantRow.name))]
+
+
+def list_ids(session: Session) -> list[UUID]:
+    """Give the ids of all tenants."""
+    return list(session.scalars(select(TenantRow.id)))
+
+
+def list_killed(session: Session) -> list[UUID]:
+    """Give the ids of tenants that are being deleted and whose tasks may not run any more."""
+    killed = DELETION_STEPS[DELETION_STEPS.index("kill") :]
+    query = select(TenantRow.id).where(TenantRow.deletion_step.in_(killed))
+    return list(session.scalars(query))
 
 
 def hint_key(session: Session) -> bytes:

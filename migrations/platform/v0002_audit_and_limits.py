@@ -12,7 +12,9 @@ down_revision = "0001"
 def upgrade() -> None:
     """Create the tables and add the columns."""
     op.add_column("tenants", sa.Column("migrating_until", UtcDateTime(), nullable=True))
+    op.add_column("tenants", sa.Column("suspended_at", UtcDateTime(), nullable=True))
     op.add_column("tenants", sa.Column("drain_until", UtcDateTime(), nullable=True))
+    op.add_column("tenants", sa.Column("deletion_step", sa.String(), nullable=True))
     op.create_table(
         "audit_log",
         sa.Column(

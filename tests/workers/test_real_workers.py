@@ -13,7 +13,8 @@ from cloacina.db import Database
 from cloacina.dispatch import Dispatcher
 from cloacina.embedded import EmbeddedPostgres, EmbeddedValkey
 from cloacina.lifecycle import installation
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.lifecycle.tenants import create_tenant
+from tests.removal import delete_tenant
 from tests.workers.fleet import Engineer, Fleet, descendants, fleet_at, is_running, wait_for
 from tests.workers.modules import CHAIN, WAITS
 

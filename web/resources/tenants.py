@@ -2,17 +2,19 @@
 
 from typing import Any
 
-from cloacina.lifecycle import migration
+from cloacina.lifecycle import deletion, inspection, migration, suspension
 from cloacina.lifecycle import tenants as lifecycle
 from cloacina.tenants import services as tenants
-from cloacina.tenants.models import PUBLIC_TENANT
+from cloacina.tenants.models import PUBLIC_TENANT, Tenant
 from web.blueprint import Blueprint
 from web.schemas.common import items, list_of
 from web.schemas.tenants import (
     CreateTenantRequest,
     TenantCreatedResponse,
+    TenantDetail,
     TenantMigratedResponse,
     TenantRemovedResponse,
+    TenantStatusResponse,
     TenantSummary,
 )
 from web.state import state
@@ -57,10 +59,51 @@ def migrate_tenant(schema_name: str) -> dict[str, Any]:
     }
 
 
+@blueprint.operation("GET", f"{_PATH}/<schema_name>", TenantDetail, errors=(404,))
+def inspect_tenant(schema_name: str) -> dict[str, Any]:
+    """Show how a tenant stands."""
+    standing = inspection.inspect(state().database, schema_name)
+    tenant, stock = standing.tenant, standing.stock
+    return {
+        "name": tenant.name,
+        "description": tenant.description,
+        "status": tenant.status,
+        "created_at": tenant.created_at,
+        "schema_version": tenant.schema_version,
+        "id": tenant.id,
+        "username": tenant.role,
+        "live_keys": standing.live_keys,
+        "workers": standing.workers,
+        "packages": stock and stock.packages,
+        "storage_bytes": stock and stock.storage_bytes,
+        "executions": stock and stock.executions,
+    }
+
+
+@blueprint.operation("POST", f"{_PATH}/<schema_name>/suspend", TenantStatusResponse, errors=(404,))
+def suspend_tenant(schema_name: str) -> Tenant:
+    """Start nothing more at a tenant; what runs goes on to its end."""
+    return suspension.suspend(state().database, schema_name)
+
+
+@blueprint.operation("POST", f"{_PATH}/<schema_name>/resume", TenantStatusResponse, errors=(404,))
+def resume_tenant(schema_name: str) -> Tenant:
+    """Let a suspended tenant go on, at once."""
+    return suspension.resume(state().database, state().dispatcher, schema_name)
+
+
 @blueprint.operation("DELETE", f"{_PATH}/<schema_name>", TenantRemovedResponse, errors=(400,))
 def remove_tenant(schema_name: str) -> dict[str, Any]:
-    """Delete a tenant with all that it has; an unknown one is no error."""
-    removal = lifecycle.delete_tenant(state().database, schema_name)
+    """Delete a tenant with all that it has, once its tasks have ended or had the time for it.
+
+    An unknown one is no error. Who does not wait for the answer finds it gone a little later.
+    """
+    removal = deletion.delete_tenant(
+        state().database,
+        state().dispatcher,
+        schema_name,
+        drain_timeout_s=state().settings.tenant_deletion_drain_timeout_s,
+    )
     return {
         "status": "removed",
         "schema_name": schema_name,

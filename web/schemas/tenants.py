@@ -2,6 +2,7 @@
 
 from marshmallow import fields, validate
 
+from cloacina.tenants.models import STATUSES
 from web.schemas.common import Answer, RequestBody, Text, Timestamp
 
 
@@ -33,9 +34,42 @@ class TenantSummary(Answer):
 
     name = fields.String()
     description = fields.String(allow_none=True)
-    status = fields.String(validate=validate.OneOf(("active", "deleting")))
+    status = fields.String(validate=validate.OneOf(STATUSES))
     created_at = Timestamp()
     schema_version = fields.String()
+
+
+_UNREAD = "Null while its tables cannot be read."
+
+
+class TenantDetail(TenantSummary):
+    """A tenant, and how it stands."""
+
+    id = fields.UUID()
+    username = fields.String(metadata={"description": "Of its database login."})
+    live_keys = fields.Integer(metadata={"description": "Keys of its own that open something."})
+    workers = fields.List(
+        fields.String(), metadata={"description": "Names of the workers that serve it."}
+    )
+    packages = fields.Integer(
+        allow_none=True, metadata={"description": f"Versions of packages. {_UNREAD}"}
+    )
+    storage_bytes = fields.Integer(
+        allow_none=True, metadata={"description": f"Of its packages' archives. {_UNREAD}"}
+    )
+    executions = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        allow_none=True,
+        metadata={"description": f"How many, by status. {_UNREAD}"},
+    )
+
+
+class TenantStatusResponse(Answer):
+    """What state a tenant is in now."""
+
+    name = fields.String()
+    status = fields.String(validate=validate.OneOf(STATUSES))
 
 
 class TenantMigratedResponse(Answer):

@@ -8,11 +8,12 @@ import pytest
 from cloacina.db import AS_PLATFORM, Call, Database, as_tenant
 from cloacina.db.database import DATABASE_ERRORS
 from cloacina.db.sql_file import make_statement
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.tenants import services as tenants
 from cloacina.tenants.errors import TenantNotFound
 from cloacina.tenants.models import STATUSES, Tenant
 from tests.cloacina.executions.runs import Runs, chain
+from tests.removal import delete_tenant
 
 EXECUTIONS = "SELECT id FROM workflow_executions"
 

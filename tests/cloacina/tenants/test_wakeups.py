@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import select, update
 
 from cloacina.db import Database, after, now
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import DELETING, Tenant, TenantRow, WakeupRow
+from tests.removal import delete_tenant
 
 SECOND = timedelta(seconds=1)
 
