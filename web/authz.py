@@ -84,6 +84,7 @@ LEVELS: dict[str, Level] = {
     "session.whoami": Level("any", READ),
     "tenants.create_tenant": PLATFORM,
     "tenants.list_tenants": PLATFORM,
+    "tenants.migrate_tenant": PLATFORM,
     "tenants.remove_tenant": PLATFORM,
     "workflows.upload_workflow": Level("tenant", WRITE),
     "workflows.list_workflows": Level("tenant", READ),
