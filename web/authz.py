@@ -106,6 +106,8 @@ LEVELS: dict[str, Level] = {
     "triggers.list_triggers": Level("tenant", READ),
     "triggers.get_trigger": Level("tenant", READ),
     "agents.list_agents": Level("any", ADMIN),
+    "audit.list_audit": PLATFORM,
+    "audit.list_tenant_audit": Level("tenant", ADMIN),
 }
 """The level of each route, by its endpoint; a route that is not here is open to nobody."""
 
@@ -122,6 +124,7 @@ def authorize() -> None:
         Unauthorized, Forbidden: as the table says.
         TenantNotFound: a key of the whole platform asks after a tenant that does not exist.
     """
+    g.actor_token = audit.actor.set(Actor(address=request.remote_addr))
     endpoint, rule = request.endpoint, request.url_rule
     if endpoint is None or rule is None:
         return  # the router refuses it
@@ -136,14 +139,14 @@ def authorize() -> None:
 
 
 def _admit(level: Level, view_args: dict[str, object]) -> None:
-    name = str(view_args.pop("tenant_id", ""))
+    name = g.tenant_name = str(view_args.pop("tenant_id", ""))
     calls = [keys.verify_call(_presented_key())]
     if name:
         calls.append(tenants.find_call(_without_nul(name)))
     with state().database.unit(AS_PLATFORM) as unit:
         presented, *found = unit.commit(*calls)
     g.principal = caller = _noted(keys.verified(presented))
-    g.actor_token = audit.actor.set(Actor(caller.key.id, caller.key.name, request.remote_addr))
+    audit.actor.set(Actor(caller.key.id, caller.key.name, request.remote_addr))
     _refuse_nul()
     if level.scope == "platform" and not caller.key.is_admin:
         raise AdminRequired

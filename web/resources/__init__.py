@@ -3,6 +3,7 @@
 from web.blueprint import Blueprint
 from web.resources import (
     agents,
+    audit,
     executions,
     keys,
     operational,
@@ -21,4 +22,5 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     executions.blueprint,
     triggers.blueprint,
     agents.blueprint,
+    audit.blueprint,
 )
