@@ -13,6 +13,7 @@ from cloacina.executions import creation
 from cloacina.executions import idempotency as idempotencies
 from cloacina.executions.graphs import GraphCache
 from cloacina.executions.idempotency import Idempotency
+from cloacina.lifecycle import changes
 from cloacina.packages import services as packages
 from cloacina.packages.archive import inspect_archive
 from cloacina.packages.errors import WorkflowNotFound, WorkflowPaused
@@ -48,9 +49,13 @@ def upload_package(
     info = inspect_archive(archive)
     archive.seek(0)
     with database.tenant(tenant) as session:
-        package_id = packages.store(session, info, archive)
+        known = packages.stored_id(session, info)
+        package_id = known or packages.store(session, info, archive)
+        package = packages.get(session, package_id)
         database.act_as_platform(session)
         tenants.wake(session, tenant.id, HINT_LOST_S, reconcile=True)
+        if known is None:
+            changes.record(session, "package.upload", tenant, package)
     dispatcher.reconcile(tenant.id, tenant.name)
     return package_id
 

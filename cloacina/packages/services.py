@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, exc, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from cloacina.db import Call, Row, SqlFile, Unit, now, rows_changed
+from cloacina.db import Call, Row, SqlFile, Unit, now
 from cloacina.packages.archive import ArchiveInfo, SourceFile, read_source_files
 from cloacina.packages.errors import InvalidPackage, WorkflowNotFound
 from cloacina.packages.models import FAILED, PENDING, SUCCESS, ArchiveChunkRow, PackageRow
@@ -96,7 +96,7 @@ def store(session: Session, info: ArchiveInfo, archive: BinaryIO) -> UUID:
     Raises:
         InvalidPackage: other bytes are stored under this name and version.
     """
-    known = _stored_id(session, info)
+    known = stored_id(session, info)
     if known is not None:
         return known
     try:
@@ -104,7 +104,7 @@ def store(session: Session, info: ArchiveInfo, archive: BinaryIO) -> UUID:
             package_id = _insert(session, info)
     except exc.IntegrityError:
         # somebody else was just as quick
-        known = _stored_id(session, info)
+        known = stored_id(session, info)
         if known is not None:
             return known
         raise
@@ -114,7 +114,12 @@ def store(session: Session, info: ArchiveInfo, archive: BinaryIO) -> UUID:
     return package_id
 
 
-def _stored_id(session: Session, info: ArchiveInfo) -> UUID | None:
+def stored_id(session: Session, info: ArchiveInfo) -> UUID | None:
+    """Give the id of the package whose bytes these are; None: it is not stored.
+
+    Raises:
+        InvalidPackage: other bytes are stored under this name and version.
+    """
     row = session.scalar(
         select(PackageRow).where(
             PackageRow.package_name == info.manifest.name,
@@ -212,21 +217,26 @@ def set_paused(session: Session, name_or_id: str, *, paused: bool) -> Package:
     return package_value(row)
 
 
-def delete_version(session: Session, package_name: str, version: str) -> None:
+def delete_version(session: Session, package_name: str, version: str) -> Sequence[Package]:
     """Delete a version of a package; its running executions go on with it.
 
     What is stored of it goes when the last of them has ended.
+
+    Returns:
+        What was deleted, uploads that failed to build too; nothing for an unknown version.
     """
-    rows_changed(
-        session,
+    change = (
         update(PackageRow)
         .where(
             PackageRow.package_name == package_name,
             PackageRow.version == version,
             PackageRow.deleted_at.is_(None),
         )
-        .values(deleted_at=now(), active=False, build_token=None),
+        .values(deleted_at=now(), active=False, build_token=None)
+        .returning(PackageRow)
     )
+    rows = session.scalars(change, execution_options={"synchronize_session": False})
+    return [package_value(row) for row in rows]
 
 
 def read_source(session: Session, package: Package) -> Iterator[SourceFile]:

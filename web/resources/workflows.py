@@ -8,7 +8,7 @@ from flask import Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from cloacina.errors import InvalidInput
-from cloacina.lifecycle import intake
+from cloacina.lifecycle import changes, intake
 from cloacina.packages import services as packages
 from cloacina.packages.archive import SourceFile
 from cloacina.packages.services import Package
@@ -117,8 +117,7 @@ def resume_workflow(tenant: Tenant, name: str) -> dict[str, Any]:
 @blueprint.operation("DELETE", f"{_ONE}/<version>", WorkflowDeletedResponse)
 def delete_workflow(tenant: Tenant, name: str, version: str) -> dict[str, Any]:
     """Delete a version of a package; an unknown one is no error, and what runs goes on."""
-    with state().database.tenant(tenant) as session:
-        packages.delete_version(session, name, version)
+    changes.delete_package(state().database, tenant, name, version)
     return {"status": "deleted", "package_name": name, "version": version}
 
 
@@ -187,8 +186,7 @@ def _source_file(file: SourceFile) -> dict[str, Any]:
 
 
 def _set_paused(tenant: Tenant, name: str, *, paused: bool) -> dict[str, Any]:
-    with state().database.tenant(tenant) as session:
-        package = packages.set_paused(session, name, paused=paused)
+    package = changes.set_paused(state().database, tenant, name, paused=paused)
     return {
         "tenant_id": tenant.name,
         "id": package.id,
