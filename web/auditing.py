@@ -58,6 +58,8 @@ CHANGES: dict[str, Change] = {
     "tenants.create_tenant": Change("tenant.create", "name"),
     "tenants.migrate_tenant": Change("tenant.migrate", "schema_name"),
     "tenants.remove_tenant": Change("tenant.delete", "schema_name"),
+    "limits.set_limits": Change("limits.set"),
+    "limits.clear_limits": Change("limits.clear"),
     "workflows.upload_workflow": Change("package.upload"),
     "workflows.delete_workflow": Change("package.delete", "name"),
     "workflows.pause_workflow": Change("workflow.pause", "name"),

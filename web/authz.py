@@ -12,6 +12,7 @@ from cloacina.db import AS_PLATFORM
 from cloacina.errors import Forbidden, InvalidInput, Unauthorized
 from cloacina.keys import services as keys
 from cloacina.keys.models import ADMIN, READ, WRITE, Principal
+from cloacina.tenants import limits
 from cloacina.tenants import services as tenants
 from cloacina.tenants.errors import TenantSuspended
 from cloacina.tenants.models import SUSPENDED, Tenant
@@ -86,6 +87,9 @@ LEVELS: dict[str, Level] = {
     "tenants.list_tenants": PLATFORM,
     "tenants.migrate_tenant": PLATFORM,
     "tenants.remove_tenant": PLATFORM,
+    "limits.get_limits": Level("tenant", READ),
+    "limits.set_limits": PLATFORM,
+    "limits.clear_limits": PLATFORM,
     "workflows.upload_workflow": Level("tenant", WRITE),
     "workflows.list_workflows": Level("tenant", READ),
     "workflows.get_workflow": Level("tenant", READ),
@@ -122,6 +126,7 @@ def authorize() -> None:
 
     Raises:
         Unauthorized, Forbidden: as the table says.
+        RateLimited: the tenant whose key it is sends too many requests.
         TenantNotFound: a key of the whole platform asks after a tenant that does not exist.
     """
     g.actor_token = audit.actor.set(Actor(address=request.remote_addr))
@@ -145,8 +150,12 @@ def _admit(level: Level, view_args: dict[str, object]) -> None:
         calls.append(tenants.find_call(_without_nul(name)))
     with state().database.unit(AS_PLATFORM) as unit:
         presented, *found = unit.commit(*calls)
-    g.principal = caller = _noted(keys.verified(presented))
+    caller, use_is_news = keys.verified(presented)
+    g.principal = caller
     audit.actor.set(Actor(caller.key.id, caller.key.name, request.remote_addr))
+    _hold_to_rate(caller)
+    if use_is_news:
+        _note_use(caller)
     _refuse_nul()
     if level.scope == "platform" and not caller.key.is_admin:
         raise AdminRequired
@@ -162,6 +171,13 @@ def _admit(level: Level, view_args: dict[str, object]) -> None:
         _check_state(g.tenant, level, caller)
 
 
+def _hold_to_rate(caller: Principal) -> None:
+    """Refuse what a tenant sends beyond its requests a second; the platform's keys are free."""
+    if caller.tenant is not None:
+        allowed = limits.allowed(caller.tenant.limits, state().defaults)
+        state().rates.check(caller.tenant.id, allowed.max_requests_per_s)
+
+
 def _check_state(tenant: Tenant, level: Level, caller: Principal) -> None:
     """Refuse what cannot be done at the tenant now.
 
@@ -172,13 +188,10 @@ def _check_state(tenant: Tenant, level: Level, caller: Principal) -> None:
     check_tables(tenant)
 
 
-def _noted(verified: tuple[Principal, bool]) -> Principal:
+def _note_use(caller: Principal) -> None:
     """Note now and then that a key is used."""
-    caller, use_is_news = verified
-    if use_is_news:
-        with state().database.unit(AS_PLATFORM) as unit:
-            keys.note_use(unit, caller)
-    return caller
+    with state().database.unit(AS_PLATFORM) as unit:
+        keys.note_use(unit, caller)
 
 
 def _without_nul(name: str) -> str:

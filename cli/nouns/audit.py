@@ -30,7 +30,7 @@ _COLUMNS: Columns = {
 @click.option("--limit", type=int, default=100, show_default=True, help="How many at most.")
 @click.option("--offset", type=int, default=0, show_default=True, help="How many to pass over.")
 @pass_state
-def list_events(state: State, **query: Any) -> None:
+def list_events(state: State, /, **query: Any) -> None:
     """List what was changed and what was refused, the newest first.
 
     A tenant's part where a tenant is given, or the key is a tenant's, else all of it. A key of the

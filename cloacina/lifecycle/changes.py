@@ -33,21 +33,6 @@ def set_paused(database: Database, tenant: Tenant, name: str, *, paused: bool) -
     return package
 
 
-def delete_package(database: Database, tenant: Tenant, name: str, version: str) -> None:
-    """Delete a version of a package; an unknown one is no error, and what runs goes on.
-
-    Parameters:
-        database: the database.
-        tenant: whose package it is.
-        name, version: of the package.
-    """
-    with database.tenant(tenant) as session:
-        deleted = packages.delete_version(session, name, version)
-        database.act_as_platform(session)
-        for package in deleted:
-            record(session, "package.delete", tenant, package)
-
-
 def record(
     session: Session, action: str, tenant: Tenant, package: Package, *, outcome: str = audit.OK
 ) -> None:

@@ -115,11 +115,7 @@ def store(session: Session, info: ArchiveInfo, archive: BinaryIO) -> UUID:
 
 
 def stored_id(session: Session, info: ArchiveInfo) -> UUID | None:
-    """Give the id of the package whose bytes these are; None: it is not stored.
-
-    Raises:
-        InvalidPackage: other bytes are stored under this name and version.
-    """
+    """Give the package that the same bytes have made already; raises as `store` does."""
     row = session.scalar(
         select(PackageRow).where(
             PackageRow.package_name == info.manifest.name,
@@ -220,18 +216,21 @@ def set_paused(session: Session, name_or_id: str, *, paused: bool) -> Package:
 def delete_version(session: Session, package_name: str, version: str) -> Sequence[Package]:
     """Delete a version of a package; its running executions go on with it.
 
-    What is stored of it goes when the last of them has ended.
+    What is stored of it goes when the last of them has ended. Executions that are just being
+    accepted come before or after this, as a whole.
 
     Returns:
         What was deleted, uploads that failed to build too; nothing for an unknown version.
     """
+    there = (
+        PackageRow.package_name == package_name,
+        PackageRow.version == version,
+        PackageRow.deleted_at.is_(None),
+    )
+    session.execute(select(PackageRow.id).where(*there).with_for_update())
     change = (
         update(PackageRow)
-        .where(
-            PackageRow.package_name == package_name,
-            PackageRow.version == version,
-            PackageRow.deleted_at.is_(None),
-        )
+        .where(*there)
         .values(deleted_at=now(), active=False, build_token=None)
         .returning(PackageRow)
     )

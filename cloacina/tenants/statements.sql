@@ -52,3 +52,7 @@ UPDATE tenant_wakeups
 SET due_at = CASE
     WHEN CAST(:in_s AS double precision) IS NULL OR reconcile_at < {after:in_s} THEN reconcile_at ELSE {after:in_s} END
 WHERE tenant_id = :tenant_id AND due_at = :seen
+
+-- name: keep_limits
+-- Makes the row of a tenant's own limits, where there is none yet.
+INSERT INTO limits (tenant_id) VALUES (:tenant_id) ON CONFLICT DO NOTHING

@@ -7,8 +7,10 @@ EVENT = {
     "subject": "k1", "tenant_id": "acme", "key_id": "k0", "key_name": "ops", "request_id": "r",
     "address": "192.0.2.1", "details": {"role": "read"},
 }  # fmt: skip
-REFUSED = EVENT | {"id": 6, "action": "access.refused", "outcome": "unauthorized", "subject": "GET /v1/tenants",
-    "tenant_id": None, "key_id": None, "key_name": None}  # fmt: skip
+REFUSED = EVENT | {
+    "id": 6, "action": "access.refused", "outcome": "unauthorized", "subject": "GET /v1/tenants",
+    "tenant_id": None, "key_id": None, "key_name": None,
+}  # fmt: skip
 WHOLE = {"items": [EVENT, REFUSED], "total": 2}
 PART = {"tenant_id": "acme", "items": [EVENT], "total": 1}
 PLATFORM = {"tenant_id": None, "role": "admin", "is_admin": True, "name": "ops"}
