@@ -83,10 +83,15 @@ def record(
             tenant_name=tenant.name if tenant else None,
             request_id=logs.request_id.get(),
             address=who.address,
-            details=json.dumps(details, ensure_ascii=False, default=str) if details else None,
+            details=json.dumps(details, ensure_ascii=False, default=_text) if details else None,
         )
     )
     session.flush()
+
+
+def _text(value: object) -> str:
+    """Write what JSON has no form for; a moment as the API writes it."""
+    return value.isoformat(timespec="microseconds") if isinstance(value, datetime) else str(value)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from cloacina.audit import services as audit
 from cloacina.db import Database
 from cloacina.lifecycle.tenants import create_tenant
 from cloacina.tenants.models import Tenant
-from tests.web.auditing import add, address, lines
+from tests.cloacina.audit.lines import add, lines
+from tests.web.auditing import address
 from tests.web.conftest import Caller, make_key, refusal
 
 KEYS = {

@@ -15,7 +15,8 @@ from cloacina.audit.models import Event
 from cloacina.db import Database
 from cloacina.lifecycle.tenants import create_tenant, delete_tenant
 from cloacina.tenants.models import Tenant
-from tests.web.auditing import address, changing_routes, lines
+from tests.cloacina.audit.lines import lines
+from tests.web.auditing import address, changing_routes
 from tests.web.conftest import Caller, make_key, refusal
 from tests.web.packages import archive, build, definition
 from tests.web.test_authz import concrete

@@ -14,7 +14,8 @@ from cloacina.keys import services as keys
 from cloacina.lifecycle.tenants import create_tenant
 from cloacina.settings import Settings
 from cloacina.tenants.models import Tenant, TenantRow
-from tests.web.auditing import address, lines
+from tests.cloacina.audit.lines import lines
+from tests.web.auditing import address
 from tests.web.conftest import Caller, make_key, refusal
 from tests.web.test_authz import concrete, routes
 from web import create_app
