@@ -67,6 +67,8 @@ class Level:
         }[self.scope]
 
 
+_LONGEST_ADDRESS = 64
+
 PUBLIC = Level("public")
 PLATFORM = Level("platform")
 
@@ -129,7 +131,7 @@ def authorize() -> None:
         RateLimited: the tenant whose key it is sends too many requests.
         TenantNotFound: a key of the whole platform asks after a tenant that does not exist.
     """
-    g.actor_token = audit.actor.set(Actor(address=request.remote_addr))
+    g.actor_token = audit.actor.set(Actor(address=_address()))
     endpoint, rule = request.endpoint, request.url_rule
     if endpoint is None or rule is None:
         return  # the router refuses it
@@ -152,7 +154,7 @@ def _admit(level: Level, view_args: dict[str, object]) -> None:
         presented, *found = unit.commit(*calls)
     caller, use_is_news = keys.verified(presented)
     g.principal = caller
-    audit.actor.set(Actor(caller.key.id, caller.key.name, request.remote_addr))
+    audit.actor.set(Actor(caller.key.id, caller.key.name, _address()))
     _hold_to_rate(caller)
     if use_is_news:
         _note_use(caller)
@@ -206,6 +208,11 @@ def _own_tenant(caller: Principal, name: str) -> Tenant | None:
     if caller.tenant.name != name:
         raise TenantAccessDenied
     return caller.tenant
+
+
+def _address() -> str | None:
+    """Give where the request comes from: an address, unless a proxy in front says nonsense."""
+    return (request.remote_addr or "")[:_LONGEST_ADDRESS] or None
 
 
 def forget(_error: BaseException | None) -> None:
