@@ -14,6 +14,7 @@ PROGRAM = "cloacinactl"
 
 NOUNS = {
     "admin": "cli.services:admin",
+    "audit": "cli.nouns.audit:audit",
     "completions": "cli.nouns.completions:completions",
     "config": "cli.nouns.config:config",
     "execution": "cli.nouns.execution:execution",

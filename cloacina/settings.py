@@ -207,6 +207,11 @@ class Settings:
     cors_origins: tuple[str, ...] = setting(
         (), _texts, "origins of web pages that may call the API; none by default"
     )
+    trusted_proxies: int = setting(
+        0,
+        _whole_number(0, 16),
+        "proxies before the API, one behind the other, that say in X-Forwarded-For who asks",
+    )
     metrics_bind: str = setting(
         "",
         lambda value: _address(value) if value else "",

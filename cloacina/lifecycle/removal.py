@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 from cloacina.dag.states import TERMINAL_EXECUTION_STATES
 from cloacina.db import Database
 from cloacina.executions.models import ExecutionRow
+from cloacina.lifecycle import changes
 from cloacina.packages import services as packages
 from cloacina.packages.models import ArchiveChunkRow, PackageRow
 from cloacina.tenants.models import Tenant
@@ -24,8 +25,11 @@ def delete_package(database: Database, tenant: Tenant, name: str, version: str) 
         name, version: of the package.
     """
     with database.tenant(tenant) as session:
-        packages.delete_version(session, name, version)
+        deleted = packages.delete_version(session, name, version)
         purge_deleted(session)
+        database.act_as_platform(session)
+        for package in deleted:
+            changes.record(session, "package.delete", tenant, package)
 
 
 def purge_deleted(session: Session) -> None:

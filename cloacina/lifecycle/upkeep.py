@@ -14,6 +14,7 @@ from cloacina.executions import transition as executions
 from cloacina.executions.claims import Terms
 from cloacina.executions.graphs import GraphCache
 from cloacina.executions.params import check_slots
+from cloacina.lifecycle import changes
 from cloacina.lifecycle.removal import purge_deleted
 from cloacina.packages import builds
 from cloacina.packages.builds import Build
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = claims.LEASE_S / 2
 """Seconds between two looks after a tenant that has open executions."""
+
+BUILD_FAILED = "build_failed"
+"""What the audit log says of a build that failed; why stands at the package."""
 
 
 def sweep(database: Database, graphs: GraphCache, tenant: Tenant, terms: Terms) -> None:
@@ -134,7 +138,9 @@ def _build_next(database: Database, sandbox: Sandbox, cache: PackageCache, tenan
         graph = _checked_graph(definition)
         version = graph.content_version(package.source_hash)
         with database.tenant(tenant) as session:
-            builds.succeed(session, build, definition, version)
+            if builds.succeed(session, build, definition, version):
+                database.act_as_platform(session)
+                changes.record(session, "package.build", tenant, package)
     except LoadFailed as error:
         _fail(database, tenant, build, f"{error.message}\n{error.traceback}".strip())
     except (ChildError, InvalidWorkflow, InvalidPackage) as error:
@@ -160,6 +166,8 @@ def _checked_graph(definition: dict[str, object]) -> Graph:
 
 def _fail(database: Database, tenant: Tenant, build: Build, error: str) -> None:
     with database.tenant(tenant) as session:
-        builds.fail(session, build, error)
+        if builds.fail(session, build, error):
+            database.act_as_platform(session)
+            changes.record(session, "package.build", tenant, build.package, outcome=BUILD_FAILED)
     package = build.package
     log.info("tenant %s: %s %s failed to build", tenant.name, package.package_name, package.version)

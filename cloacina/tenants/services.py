@@ -35,7 +35,9 @@ from cloacina.tenants.versions import check_tables
 SQL = SqlFile(Path(__file__).with_name("statements.sql"))
 
 # PostgreSQL folds unquoted names to lower case and cuts them at 63 bytes
-_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+"""The form of a tenant's name."""
+
 # `none` would mean "no role" where a tenant's role is set
 _RESERVED = frozenset({PUBLIC_TENANT, PUBLIC_SCHEMA, "postgres", "information_schema", "none"})
 
@@ -53,7 +55,7 @@ def check_name(name: str, service_roles: Sequence[str]) -> None:
     Raises:
         TenantCreationFailed: the name has a wrong form or is reserved.
     """
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise TenantCreationFailed(
             f"'{name[:80]}' cannot be a tenant's name: use 1 to 63 of a-z, 0-9 and _,"
             " not beginning with a digit"
@@ -88,6 +90,12 @@ def find_by_name_in_any_state(session: Session, name: str) -> Tenant:
 def find_in_any_state(session: Session, tenant_id: UUID) -> Tenant:
     """Give the tenant of an id, also while it is being deleted; raises as `find_by_id` does."""
     return _one(session, str(tenant_id), TenantRow.id == tenant_id)
+
+
+def find_named(session: Session, name: str) -> Tenant | None:
+    """Give the tenant of a name in any state; None: there is none."""
+    row = session.execute(_tenants().where(TenantRow.name == name)).first()
+    return None if row is None else of_row(row)
 
 
 def _one(session: Session, named: str, *conditions: ColumnElement[bool]) -> Tenant:

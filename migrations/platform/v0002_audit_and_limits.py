@@ -36,8 +36,16 @@ def upgrade() -> None:
         sa.Column("details", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("serial", name=op.f("pk_audit_log")),
     )
-    op.create_index(op.f("ix_audit_log_tenant_id_serial"), "audit_log", ["tenant_id", "serial"])
     op.create_index(op.f("ix_audit_log_at"), "audit_log", ["at"])
+    op.create_index(op.f("ix_audit_log_tenant_name_at"), "audit_log", ["tenant_name", "at"])
+    op.create_index(op.f("ix_audit_log_key_id_at"), "audit_log", ["key_id", "at"])
+    op.create_index(
+        op.f("ix_audit_log_action_at"),
+        "audit_log",
+        ["action", "at"],
+        postgresql_ops={"action": "text_pattern_ops"},
+    )
+    op.create_index(op.f("ix_audit_log_request_id"), "audit_log", ["request_id"])
     op.create_table(
         "limits",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),

@@ -62,6 +62,12 @@ def test_the_one_tenants_workflows_are_executed(
     assert lite_admin.get(f"{path}/logs?since=1h").json["lines"] == []
     assert len(lite_admin.get(f"{path}/tasks").json["tasks"]) == 3
     made = lite_admin.post("/v1/auth/keys", json={"name": "x", "expires_in_s": 60}).json
+    path, log = "/v1/tenants/public/audit", lite_admin.get("/v1/audit?since=1h&limit=2").json
+    assert [item["action"] for item in log["items"]] == ["key.create", "package.upload"]
+    assert refusal(Caller(lite_admin.app).get(path)) == (401, "unauthorized")
+    behind = f"{path}?action=package.&until=0s&before={log['items'][0]['id']}"
+    assert [item["outcome"] for item in lite_admin.get(behind).json["items"]] == ["ok"]
+    assert lite_admin.get(path).json["items"][0]["outcome"] == "unauthorized"
     assert Caller(lite_admin.app, made["key"]).get("/v1/auth/whoami").json["tenant_id"] == "public"
 
 

@@ -3,6 +3,7 @@
 from web.blueprint import Blueprint
 from web.resources import (
     agents,
+    audit,
     executions,
     keys,
     limits,
@@ -23,4 +24,5 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     executions.blueprint,
     triggers.blueprint,
     agents.blueprint,
+    audit.blueprint,
 )

@@ -8,7 +8,7 @@ from flask import Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from cloacina.errors import InvalidInput
-from cloacina.lifecycle import intake, removal
+from cloacina.lifecycle import changes, intake, removal
 from cloacina.packages import services as packages
 from cloacina.packages.archive import SourceFile
 from cloacina.packages.services import Package
@@ -189,8 +189,7 @@ def _source_file(file: SourceFile) -> dict[str, Any]:
 
 
 def _set_paused(tenant: Tenant, name: str, *, paused: bool) -> dict[str, Any]:
-    with state().database.tenant(tenant) as session:
-        package = packages.set_paused(session, name, paused=paused)
+    package = changes.set_paused(state().database, tenant, name, paused=paused)
     return {
         "tenant_id": tenant.name,
         "id": package.id,

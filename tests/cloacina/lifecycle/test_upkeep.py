@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from cloacina import logs
 from cloacina.db import Database, after
 from cloacina.dispatch import HINT_LOST_S
 from cloacina.lifecycle import upkeep
@@ -14,6 +15,7 @@ from cloacina.packages import services as packages
 from cloacina.packages.models import ArchiveChunkRow
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import WakeupRow
+from tests.cloacina.audit.lines import lines
 from tests.cloacina.executions.runs import failed
 from tests.cloacina.packages.archives import demo_archive
 from tests.cloacina.slots import Desk, open_slot
@@ -51,6 +53,23 @@ def test_all_that_waits_is_built_and_one_that_fails_delays_no_other(desk: Desk) 
     desk.build()
     states = [desk.package(package_id).build_status for package_id in ids]
     assert states == ["success", "failed", "success"]
+
+
+def test_the_audit_log_says_how_each_build_ended_and_for_which_request(desk: Desk) -> None:
+    for name, tasks in (("right", ONE), ("wrong", "import not_there\n")):
+        desk.upload(tasks, name=name)
+    token = logs.request_id.set("the-upload")
+    try:
+        desk.build()
+    finally:
+        logs.request_id.reset(token)
+    events = lines(desk.slot.database, action="package.build", request_id="the-upload")
+    assert [(event.subject, event.outcome) for event in reversed(events)] == [
+        ("right", "ok"),
+        ("wrong", "build_failed"),
+    ]
+    assert {event.tenant_name for event in events} == {desk.tenant.name}
+    assert {event.key_id for event in events} == {None}
 
 
 @pytest.mark.parametrize(
