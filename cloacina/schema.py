@@ -98,3 +98,9 @@ def upgrade(session: Session, line: Line) -> str:
         config.attributes["version_table"] = version_table(line)
         command.upgrade(config, "head")
     return head(line)
+
+
+def knows(line: Line, revision: str) -> bool:
+    """Say whether a revision is one of a line's, the newest or an older one."""
+    script = ScriptDirectory.from_config(_config(line))
+    return any(revision == each.revision for each in script.walk_revisions())

@@ -1,6 +1,7 @@
 """Creates and deletes tenants: what takes several features in one transaction."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -15,6 +16,18 @@ from cloacina.tenants.errors import TenantCreationFailed, TenantRemovalFailed
 from cloacina.tenants.models import ACTIVE, DELETING, PUBLIC_TENANT, Tenant, TenantRow, WakeupRow
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Where the tables of a tenant in the making are, and who may use them."""
+
+    schema: str
+    role: str
+
+
+Fill = Callable[[Session, Tables], None]
+"""Puts first rows into a tenant's tables; it gets the transaction that makes the tenant."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,7 @@ def create_tenant(
     *,
     description: str | None = None,
     password: str | None = None,
+    fill: Fill | None = None,
 ) -> Tenant:
     """Create a tenant with its schema, role, grants and tables, in one transaction.
 
@@ -44,6 +58,7 @@ def create_tenant(
         name: the tenant's name, and its schema's and its role's.
         description: for people.
         password: of the role's direct logins; without one nobody knows it.
+        fill: puts first rows into its tables, as whichever role it takes.
 
     Returns:
         The tenant.
@@ -58,13 +73,22 @@ def create_tenant(
     services.check_name(name, (database.service_role, database.owner_role))
     try:
         with database.platform() as session:
+            if not roles.claim_name(session, name):
+                raise TenantCreationFailed(f"'{name}' is taken: it is just being created")
             is_tenant = session.scalar(select(TenantRow.id).where(TenantRow.name == name))
             taken = "a tenant" if is_tenant else roles.name_is_taken(session, name)
             if taken:
                 raise TenantCreationFailed(f"'{name}' is taken: {taken} of that name exists")
             verifier = roles.scram_verifier(session, name, password or keys.generate())
             return add_tenant(
-                session, database, name, name, name, description=description, verifier=verifier
+                session,
+                database,
+                name,
+                name,
+                name,
+                description=description,
+                verifier=verifier,
+                fill=fill,
             )
     except exc.DBAPIError as error:
         if roles.is_duplicate(error):
@@ -81,6 +105,7 @@ def add_tenant(
     *,
     description: str | None = None,
     verifier: str | None = None,
+    fill: Fill | None = None,
 ) -> Tenant:
     """Do the work of `create_tenant` in a transaction of the caller's, the names being checked."""
     if not database.is_sqlite:
@@ -89,6 +114,9 @@ def add_tenant(
     version = tables.create(session, "tenant")
     if not database.is_sqlite:
         roles.grant_tables(session, role, schema)
+    if fill is not None:
+        fill(session, Tables(schema, role))
+    if not database.is_sqlite:
         database.act_as_platform(session)
         roles.grant_connect(session, role)
     row = TenantRow(

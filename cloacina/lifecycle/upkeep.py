@@ -7,16 +7,14 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from cloacina.dag.errors import InvalidWorkflow
-from cloacina.dag.graph import Graph
 from cloacina.dag.states import TERMINAL_EXECUTION_STATES
 from cloacina.db import AS_PLATFORM, Call, Database, Row, after, as_tenant
 from cloacina.dispatch import HINT_LOST_S
 from cloacina.executions import claims, control, finishing
 from cloacina.executions import transition as executions
 from cloacina.executions.claims import Terms
-from cloacina.executions.graphs import GraphCache
+from cloacina.executions.graphs import GraphCache, checked_graph
 from cloacina.executions.models import ExecutionRow
-from cloacina.executions.params import check_slots
 from cloacina.packages import builds
 from cloacina.packages.builds import Build
 from cloacina.packages.cache import PackageCache, package_code
@@ -130,7 +128,7 @@ def _build_next(database: Database, sandbox: Sandbox, cache: PackageCache, tenan
     try:
         folder = cache.ensure(database, tenant, package)
         definition = sandbox.load(package_code(tenant, package, folder))
-        graph = _checked_graph(definition)
+        graph = checked_graph(definition)
         version = graph.content_version(package.source_hash)
         with database.tenant(tenant) as session:
             builds.succeed(session, build, definition, version)
@@ -141,20 +139,6 @@ def _build_next(database: Database, sandbox: Sandbox, cache: PackageCache, tenan
     else:
         log.info("tenant %s: built %s %s", tenant.name, package.package_name, package.version)
     return True
-
-
-def _checked_graph(definition: dict[str, object]) -> Graph:
-    graph = Graph.from_definition(definition)
-    check_slots(definition.get("params"))
-    if not isinstance(definition.get("description"), str | None):
-        raise InvalidWorkflow("Workflow: its description must be a text")
-    triggers = definition.get("triggers")
-    if triggers:
-        raise InvalidWorkflow(
-            "this server does not run triggers and schedules yet: remove @cloaca.trigger"
-            " and start the workflow by hand or through the API"
-        )
-    return graph
 
 
 def _fail(database: Database, tenant: Tenant, build: Build, error: str) -> None:
