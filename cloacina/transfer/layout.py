@@ -88,7 +88,7 @@ class Table:
     @property
     def name(self) -> str:
         """The table's name in the database."""
-        return self.row.__tablename__
+        return str(self.row.__tablename__)
 
     @property
     def columns(self) -> list[ColumnElement[Any]]:
