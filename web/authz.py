@@ -80,6 +80,8 @@ LEVELS: dict[str, Level] = {
     "tenants.create_tenant": PLATFORM,
     "tenants.list_tenants": PLATFORM,
     "tenants.remove_tenant": PLATFORM,
+    "tenants.export_tenant": PLATFORM,
+    "tenants.import_tenant": PLATFORM,
     "workflows.upload_workflow": Level("tenant", WRITE),
     "workflows.list_workflows": Level("tenant", READ),
     "workflows.get_workflow": Level("tenant", READ),

@@ -1,5 +1,7 @@
 """`tenant`: who lives on the server. For its operators, with an admin key."""
 
+from pathlib import Path
+
 import click
 
 from cli.options import Group, force_flag
@@ -7,7 +9,9 @@ from cli.output import show_done, show_list, show_object
 from cli.prompts import confirm
 from cli.state import State, api_path, pass_state
 
-tenant = Group("tenant", help="Create, list and delete tenants.")
+_PATH = click.Path(path_type=Path)
+
+tenant = Group("tenant", help="Create, list, move and delete tenants.")
 
 
 @tenant.command("create")
@@ -43,3 +47,39 @@ def delete(state: State, name: str, force: bool) -> None:
     confirm(f"delete tenant {name}", force=force)
     answer = state.client.delete(api_path("tenants", name))
     show_done(state, answer, f"deleted tenant {name}")
+
+
+@tenant.command("export")
+@click.argument("name")
+@click.option(
+    "-o", "--out", type=_PATH, metavar="FILE", required=True, help="The file, such as acme.tar.zst."
+)
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+@pass_state
+def export(state: State, name: str, out: Path, force: bool) -> None:
+    """Write all that a tenant has to a file: packages, schedules, executions, settings.
+
+    It holds no keys and no passwords. The tenant goes on working: what happens after the moment of
+    the export is not in it.
+    """
+    from cli.move import fetch
+
+    size = fetch(state, name, out, overwrite=force)
+    answer = {"name": name, "file": str(out), "bytes": size}
+    show_done(state, answer, f"exported tenant {name} to {out} ({size:,} bytes)")
+
+
+@tenant.command("import")
+@click.argument("file", type=_PATH)
+@click.option("--name", help="What the tenant is called here [as it was].")
+@pass_state
+def import_file(state: State, file: Path, name: str | None) -> None:
+    """Make a tenant of such a file, on this server or another, under its own name or another.
+
+    Executions keep their ids. Those that had not ended are paused, since the old server may still
+    run them: `execution resume ID` lets one go on here. The tenant gets no keys: `key create`
+    makes them.
+    """
+    from cli.move import send_export
+
+    show_object(state, send_export(state, file, name))

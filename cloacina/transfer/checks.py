@@ -3,7 +3,8 @@
 What it finds wrong is wrong in the file: what the engine writes never is.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from functools import lru_cache
 from itertools import groupby
 from typing import Any, Final
@@ -66,13 +67,14 @@ def check_all(session: Session) -> None:
         if found is not None:
             raise TenantImportFailed(wrong.format(found[0]))
     graph_of = _graphs(session)
-    for tasks in _by_execution(session):
-        problem = _problem(graph_of(tasks[0].package_id), tasks)
-        if problem:
-            raise TenantImportFailed(f"the execution {tasks[0].id} {problem}")
+    with closing(_by_execution(session)) as executions:
+        for tasks in executions:
+            problem = _problem(graph_of(tasks[0].package_id), tasks)
+            if problem:
+                raise TenantImportFailed(f"the execution {tasks[0].id} {problem}")
 
 
-def _by_execution(session: Session) -> Iterator[Sequence[Row[Any]]]:
+def _by_execution(session: Session) -> Generator[Sequence[Row[Any]]]:
     """Give each execution's tasks; of one without any there is one row without a task."""
     query = (
         select(
@@ -89,9 +91,10 @@ def _by_execution(session: Session) -> Iterator[Sequence[Row[Any]]]:
         .join(TaskRow, TaskRow.execution_id == ExecutionRow.id, isouter=True)
         .order_by(ExecutionRow.id, TaskRow.position)
     )
-    rows: Iterable[Row[Any]] = session.execute(query, execution_options={"yield_per": 1000})
-    for _, tasks in groupby(rows, lambda row: row.id):
-        yield list(tasks)
+    found: Any = session.execute(query, execution_options={"yield_per": 1000})
+    with found as rows:
+        for _, tasks in groupby(rows, lambda row: row.id):
+            yield list(tasks)
 
 
 def _graphs(session: Session) -> Callable[[UUID], Graph]:

@@ -1,7 +1,8 @@
 """Exports a tenant: all that it has, as it was at one moment, read as its own role."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -111,20 +112,25 @@ def _with_archive(session: Session) -> Sequence[UUID]:
 
 
 def _add_table(session: Session, spool: Spool, table: Table) -> None:
-    spool.add(table.member, _lines(session, table), is_table=True)
+    with closing(_lines(session, table)) as lines:
+        spool.add(table.member, lines, is_table=True)
 
 
-def _lines(session: Session, table: Table) -> Iterator[bytes]:
+def _lines(session: Session, table: Table) -> Generator[bytes]:
     """Give a table's rows as lines, of which a few are in memory at a time."""
     order = [table.row.__table__.columns[name] for name in table.order]
     query = select(*table.columns).order_by(*order)
     names = [field.column for field in table.fields]
-    for row in session.execute(query, execution_options={"yield_per": table.at_once}):
-        values: dict[str, Any] = dict(zip(names, map(to_json, row), strict=True))
-        line = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-        if len(line) > MAX_LINE_BYTES:
-            raise TenantExportFailed(
-                f"the {table.noun} {values.get('id', '')} has {len(line) / MIB:.1f} MiB;"
-                f" an export takes {MAX_LINE_BYTES // MIB}"
-            )
-        yield line
+    with session.execute(query, execution_options={"yield_per": table.at_once}) as rows:
+        for row in rows:
+            yield _line(table, dict(zip(names, map(to_json, row), strict=True)))
+
+
+def _line(table: Table, values: dict[str, Any]) -> bytes:
+    line = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    if len(line) > MAX_LINE_BYTES:
+        raise TenantExportFailed(
+            f"the {table.noun} {values.get('id', '')} has {len(line) / MIB:.1f} MiB;"
+            f" an export takes {MAX_LINE_BYTES // MIB}"
+        )
+    return line

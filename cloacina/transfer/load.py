@@ -14,6 +14,7 @@ from cloacina.db import Database, copy_rows, execute_ddl, identifier
 from cloacina.lifecycle.tenants import Tables
 from cloacina.packages.archive import ArchiveInfo, inspect_archive
 from cloacina.packages.errors import InvalidPackage
+from cloacina.packages.limits import MAX_PACKED_BYTES
 from cloacina.packages.services import store_archive
 from cloacina.transfer import layout, limits
 from cloacina.transfer.errors import TenantImportFailed
@@ -134,6 +135,9 @@ class Loader:
             package = self._packages.get(UUID(member.name[len("archives/") : -len(".cloacina")]))
         if package is None:
             raise TenantImportFailed(f"{member.name}: is the archive of no package")
+        if member.bytes > MAX_PACKED_BYTES:
+            # before it is written to the disk
+            raise TenantImportFailed(f"{member.name}: is larger than a package may be")
         with tempfile.TemporaryFile() as spool:
             for piece in pieces:
                 spool.write(piece)

@@ -4,6 +4,7 @@ import sys
 
 if sys.version_info >= (3, 14):
     from compression.zstd import (
+        CompressionParameter,
         DecompressionParameter,
         ZstdCompressor,
         ZstdDecompressor,
@@ -12,6 +13,7 @@ if sys.version_info >= (3, 14):
     )
 else:
     from backports.zstd import (
+        CompressionParameter,
         DecompressionParameter,
         ZstdCompressor,
         ZstdDecompressor,
@@ -20,6 +22,7 @@ else:
     )
 
 __all__ = [
+    "CompressionParameter",
     "DecompressionParameter",
     "ZstdCompressor",
     "ZstdDecompressor",
