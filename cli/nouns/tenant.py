@@ -51,12 +51,10 @@ def delete(state: State, name: str, force: bool) -> None:
 
 @tenant.command("export")
 @click.argument("name")
-@click.option(
-    "-o", "--out", type=_PATH, metavar="FILE", required=True, help="The file, such as acme.tar.zst."
-)
+@click.option("-o", "--out", type=_PATH, metavar="FILE", help="The file [./NAME.tar.zst].")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 @pass_state
-def export(state: State, name: str, out: Path, force: bool) -> None:
+def export(state: State, name: str, out: Path | None, force: bool) -> None:
     """Write all that a tenant has to a file: packages, schedules, executions, settings.
 
     It holds no keys and no passwords. The tenant goes on working: what happens after the moment of
@@ -64,9 +62,10 @@ def export(state: State, name: str, out: Path, force: bool) -> None:
     """
     from cli.move import fetch
 
-    size = fetch(state, name, out, overwrite=force)
-    answer = {"name": name, "file": str(out), "bytes": size}
-    show_done(state, answer, f"exported tenant {name} to {out} ({size:,} bytes)")
+    path = out or Path(f"{name}.tar.zst")
+    size = fetch(state, name, path, overwrite=force)
+    answer = {"name": name, "file": str(path), "bytes": size}
+    show_done(state, answer, f"exported tenant {name} to {path} ({size:,} bytes)")
 
 
 @tenant.command("import")

@@ -1,8 +1,9 @@
 """Shapes of tenants."""
 
+from flask_smorest.fields import Upload
 from marshmallow import Schema, fields, validate
 
-from web.schemas.common import Answer, RequestBody, Text, Timestamp, Upload
+from web.schemas.common import Answer, RequestBody, Text, Timestamp
 
 
 class CreateTenantRequest(RequestBody):
