@@ -49,6 +49,14 @@ def delete(state: State, name: str, force: bool) -> None:
     show_done(state, answer, f"deleted tenant {name}")
 
 
+@tenant.command("migrate")
+@click.argument("name")
+@pass_state
+def migrate(state: State, name: str) -> None:
+    """Bring a tenant's tables to the server's version; `admin migrate` does so with all."""
+    show_object(state, state.client.post(api_path("tenants", name, "migrate")))
+
+
 @tenant.command("export")
 @click.argument("name")
 @click.option("-o", "--out", type=_PATH, metavar="FILE", help="The file [./NAME.tar.zst].")

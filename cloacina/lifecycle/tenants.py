@@ -1,8 +1,8 @@
 """Creates and deletes tenants: what takes several features in one transaction."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, exc, select
@@ -26,8 +26,14 @@ class Tables:
     role: str
 
 
-Fill = Callable[[Session, Tables], None]
-"""Puts first rows into a tenant's tables; it gets the transaction that makes the tenant."""
+class Filling(Protocol):
+    """Gives a new tenant what it begins with, in the transaction that makes it."""
+
+    def fill(self, session: Session, tables: Tables) -> None:
+        """Put rows into the tenant's tables, as whichever role that takes."""
+
+    def settle(self, session: Session, tenant: Tenant) -> None:
+        """Say what the platform knows of the tenant; the session acts as the platform."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ def create_tenant(
     *,
     description: str | None = None,
     password: str | None = None,
-    fill: Fill | None = None,
+    filling: Filling | None = None,
 ) -> Tenant:
     """Create a tenant with its schema, role, grants and tables, in one transaction.
 
@@ -58,7 +64,7 @@ def create_tenant(
         name: the tenant's name, and its schema's and its role's.
         description: for people.
         password: of the role's direct logins; without one nobody knows it.
-        fill: puts first rows into its tables, as whichever role it takes.
+        filling: gives it what it begins with; None: nothing.
 
     Returns:
         The tenant.
@@ -88,7 +94,7 @@ def create_tenant(
                 name,
                 description=description,
                 verifier=verifier,
-                fill=fill,
+                filling=filling,
             )
     except exc.DBAPIError as error:
         if roles.is_duplicate(error):
@@ -105,7 +111,7 @@ def add_tenant(
     *,
     description: str | None = None,
     verifier: str | None = None,
-    fill: Fill | None = None,
+    filling: Filling | None = None,
 ) -> Tenant:
     """Do the work of `create_tenant` in a transaction of the caller's, the names being checked."""
     if not database.is_sqlite:
@@ -114,8 +120,8 @@ def add_tenant(
     version = tables.create(session, "tenant")
     if not database.is_sqlite:
         roles.grant_tables(session, role, schema)
-    if fill is not None:
-        fill(session, Tables(schema, role))
+    if filling is not None:
+        filling.fill(session, Tables(schema, role))
     if not database.is_sqlite:
         database.act_as_platform(session)
         roles.grant_connect(session, role)
@@ -132,8 +138,9 @@ def add_tenant(
     session.add(row)
     session.add(WakeupRow(tenant_id=row.id, due_at=after(0), reconcile_at=after(0)))
     session.flush()
-    session.refresh(row)
-    return row.value()
+    if filling is not None:
+        filling.settle(session, services.find_by_id(session, row.id))
+    return services.find_by_id(session, row.id)
 
 
 def delete_tenant(database: Database, name: str) -> Removal:
@@ -172,7 +179,8 @@ def _mark_deleting(database: Database, name: str) -> tuple[Tenant, int] | None:
         if row is None:
             return None
         row.status = DELETING
-        return row.value(), keys.revoke_all_of(session, row.id)
+        session.flush()
+        return services.find_in_any_state(session, row.id), keys.revoke_all_of(session, row.id)
 
 
 def _close(database: Database, tenant: Tenant) -> None:

@@ -12,11 +12,14 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cloacina.audit import services as audit
 from cloacina.db import DATABASE_ERRORS, Database, instant
 from cloacina.packages.models import ArchiveChunkRow
 from cloacina.packages.services import CHUNK_BYTES, open_archive
 from cloacina.tenants import services as tenants
+from cloacina.tenants.errors import TenantMigrating
 from cloacina.tenants.models import Tenant
+from cloacina.tenants.versions import NEWEST, check_tables
 from cloacina.transfer import layout
 from cloacina.transfer.errors import TenantExportFailed
 from cloacina.transfer.layout import Table
@@ -62,10 +65,13 @@ def export_tenant(database: Database, name: str) -> Export:
 
     Raises:
         TenantNotFound: there is none of this name.
+        TenantMigrating, TenantSchemaTooNew: its tables are not those of this server.
         TenantExportFailed: it has more than an import takes.
     """
     with database.platform() as session:
         tenant = tenants.find(session, name)
+        _check_tables(tenant)
+        audit.record(session, "tenant.export", tenant)
     spool = Spool()
     try:
         with database.snapshot(tenant) as session:
@@ -78,6 +84,13 @@ def export_tenant(database: Database, name: str) -> Export:
                 tenants.find_by_id(session, tenant.id)
         raise
     return Export(tenant.name, size, spool)
+
+
+def _check_tables(tenant: Tenant) -> None:
+    """Refuse tables that are a version behind as well: columns that travel are not there yet."""
+    check_tables(tenant)
+    if tenant.schema_version != NEWEST:
+        raise TenantMigrating(tenant.name)
 
 
 def _write(session: Session, tenant: Tenant, spool: Spool) -> int:

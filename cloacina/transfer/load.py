@@ -16,6 +16,7 @@ from cloacina.packages.archive import ArchiveInfo, inspect_archive
 from cloacina.packages.errors import InvalidPackage
 from cloacina.packages.limits import MAX_PACKED_BYTES
 from cloacina.packages.services import store_archive
+from cloacina.tenants.models import ACTIVE, Limits
 from cloacina.transfer import layout, limits
 from cloacina.transfer.errors import TenantImportFailed
 from cloacina.transfer.layout import Table
@@ -64,7 +65,7 @@ class Loader:
 
     def __init__(self, database: Database, archive: ExportReader) -> None:
         self.counts: dict[str, int] = {}
-        self.settings: TenantSettings | None = None
+        self.settings = TenantSettings(ACTIVE, Limits())
         self._database = database
         self._archive = archive
         self._packages: dict[UUID, _Package] = {}

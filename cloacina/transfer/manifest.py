@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from cloacina import schema
 from cloacina.dag.values import load_json, shown
+from cloacina.tenants.versions import NEWEST
 from cloacina.transfer import layout, values
 from cloacina.transfer.errors import TenantImportFailed
 
@@ -93,14 +93,14 @@ class Manifest:
 
 def _check_age(found: dict[str, Any]) -> None:
     """Refuse what only a newer server can read, before anything of it is looked at closely."""
-    number = values.whole(1, values.MOST_INTEGER)(found.get("format"))
+    number = _field(found, "format", values.whole(1, values.MOST_INTEGER))
     if number > layout.FORMAT:
         raise TenantImportFailed(
             f"the export has format {number}, and this server knows formats up to {layout.FORMAT}:"
             " upgrade this server first"
         )
-    revision = values.text(64)(found.get("schema_version"))
-    if not schema.knows("tenant", revision):
+    revision = _field(found, "schema_version", values.hexadecimal(4))
+    if revision > NEWEST:
         raise TenantImportFailed(
             f"the export's tables have the revision {shown(revision)}, which this server does not"
             " know: upgrade this server first"

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Response, request
 
 from cloacina.errors import InvalidInput
+from cloacina.lifecycle import migration
 from cloacina.lifecycle import tenants as lifecycle
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import PUBLIC_TENANT, Tenant
@@ -18,6 +19,7 @@ from web.schemas.tenants import (
     TenantCreatedResponse,
     TenantImportedResponse,
     TenantImportForm,
+    TenantMigratedResponse,
     TenantRemovedResponse,
     TenantSummary,
 )
@@ -47,6 +49,22 @@ def list_tenants() -> dict[str, Any]:
     """List the tenants, without the one that always exists."""
     with state().database.platform() as session:
         return items([each for each in tenants.list_all(session) if each.name != PUBLIC_TENANT])
+
+
+@blueprint.operation(
+    "POST", f"{_PATH}/<schema_name>/migrate", TenantMigratedResponse, errors=(404, 409)
+)
+def migrate_tenant(schema_name: str) -> dict[str, Any]:
+    """Bring a tenant's tables to this server's version."""
+    database = state().database
+    with database.platform() as session:
+        tenant = tenants.find(session, schema_name)
+    version = migration.migrate_tenant(database, tenant)
+    return {
+        "name": tenant.name,
+        "schema_version": version,
+        "migrated": version != tenant.schema_version,
+    }
 
 
 @blueprint.operation("DELETE", f"{_PATH}/<schema_name>", TenantRemovedResponse, errors=(400,))
@@ -95,8 +113,7 @@ def import_tenant() -> dict[str, Any]:
     """Make a tenant of an export; executions that had not ended are paused."""
     with uploaded_file("the export") as file:
         made = transfer.import_tenant(state().database, state().dispatcher, file, _given_name())
-    counts = {key: value for key, value in asdict(made).items() if key != "tenant"}
-    return _created(made.tenant) | counts
+    return _created(made.tenant) | asdict(made.counts)
 
 
 def _given_name() -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, request
 
 from cloacina.errors import InvalidInput
-from cloacina.lifecycle import intake
+from cloacina.lifecycle import intake, removal
 from cloacina.packages import services as packages
 from cloacina.packages.archive import SourceFile
 from cloacina.packages.services import Package
@@ -64,7 +64,9 @@ blueprint = Blueprint("workflows", "Workflows and the packages that hold them.")
 def upload_workflow(tenant: Tenant) -> dict[str, Any]:
     """Take in a package, and have it built."""
     with uploaded_file("the package") as archive:
-        package_id = intake.upload_package(state().database, state().dispatcher, tenant, archive)
+        package_id = intake.upload_package(
+            state().database, state().dispatcher, tenant, archive, state().defaults
+        )
     return {"package_id": package_id, "tenant_id": tenant.name}
 
 
@@ -116,8 +118,7 @@ def resume_workflow(tenant: Tenant, name: str) -> dict[str, Any]:
 @blueprint.operation("DELETE", f"{_ONE}/<version>", WorkflowDeletedResponse)
 def delete_workflow(tenant: Tenant, name: str, version: str) -> dict[str, Any]:
     """Delete a version of a package; an unknown one is no error, and what runs goes on."""
-    with state().database.tenant(tenant) as session:
-        packages.delete_version(session, name, version)
+    removal.delete_package(state().database, tenant, name, version)
     return {"status": "deleted", "package_name": name, "version": version}
 
 
@@ -147,6 +148,7 @@ def execute_workflow(body: dict[str, Any], tenant: Tenant, name: str) -> dict[st
         name,
         body["context"] or {},
         max_context_bytes=state().settings.max_context_bytes,
+        defaults=state().defaults,
         idempotency_key=_idempotency_key(),
     )
     return asdict(started) | {"tenant_id": tenant.name, "status": "scheduled"}

@@ -16,6 +16,7 @@ from cloacina.transfer import limits
 from cloacina.transfer.errors import TenantImportFailed
 from cloacina.transfer.layout import MANIFEST, SETTINGS
 from cloacina.transfer.services import import_tenant
+from cloacina.transfer.settings import TenantSettings
 from cloacina.transfer.zstd import CompressionParameter, ZstdCompressor, compress
 from tests.cloacina.lifecycle.conftest import TRACES
 from tests.cloacina.tenants.logins import rows as rows_of_query
@@ -106,8 +107,29 @@ def test_what_only_a_newer_server_knows_is_refused_as_such(refuse: Refuse, expor
     assert "upgrade this server first" in refuse(with_manifest(exported, format=2, members="new"))
     assert "upgrade this server first" in refuse(with_manifest(exported, schema_version="9999"))
     members = unpacked(exported)
-    members[SETTINGS] = json.dumps({"status": "active", "shoe_size": 44}).encode()
-    assert "does not know: ['shoe_size']" in refuse(packed(listed(members)))
+    for settings in (
+        {"status": "active", "limits": {}, "shoe_size": 44},
+        {"status": "active", "limits": {"shoe_size": 44}},
+    ):
+        members[SETTINGS] = json.dumps(settings).encode()
+        assert "does not know: ['shoe_size']" in refuse(packed(listed(members)))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        {},
+        {"status": "active"},
+        {"status": "deleting", "limits": {}},
+        {"status": "active", "limits": {"max_packages": 0}},
+        {"status": "active", "limits": {"max_packages": "many"}},
+        {"status": "active", "limits": {"max_storage_bytes": 2**63}},
+    ],
+)
+def test_settings_that_no_tenant_may_have_are_refused(settings: object) -> None:
+    with pytest.raises(TenantImportFailed, match=r"^settings.json: "):
+        TenantSettings.load(json.dumps(settings).encode())
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,26 @@
 """A tenant goes to another server, and under another name, with all that it had."""
 
+import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from cloacina.audit.models import AuditRow
 from cloacina.db import Database
 from cloacina.db.models import TenantBase
 from cloacina.dispatch import Dispatcher
 from cloacina.executions.errors import IdempotencyKeyReused
 from cloacina.executions.models import EventRow, LogLineRow
 from cloacina.lifecycle import intake
-from cloacina.lifecycle.tenants import delete_tenant
+from cloacina.lifecycle.tenants import create_tenant, delete_tenant
 from cloacina.packages.models import ArchiveChunkRow, PackageRow
+from cloacina.tenants import limits
+from cloacina.tenants.errors import TenantMigrating, TenantSchemaTooNew
+from cloacina.tenants.models import SUSPENDED, Limits, TenantRow
 from cloacina.transfer import layout
 from cloacina.transfer.services import Imported, import_tenant
 from tests.cloacina.executions.runs import MAX_BYTES
@@ -84,14 +89,13 @@ def test_what_has_ended_comes_along_as_it_was(
     assert {member: len(rows) for member, rows in before.items() if member != "events.jsonl"} == {
         member: len(rows) for member, rows in after.items() if member != "events.jsonl"
     }
-    imported = move.imported
-    assert imported.tenant.id != life.desk.tenant.id
-    assert imported.tenant.description == "anvils\nInc."
-    counts = (imported.packages, imported.schedules, imported.executions, imported.tasks)
-    assert counts == (5, 1, 7, 14)
-    assert imported.paused_executions == len(life.open)
-    assert imported.log_lines == len(before["logs.jsonl"]) > 0
-    assert imported.events == len(before["events.jsonl"])
+    tenant, counts = move.imported.tenant, move.imported.counts
+    assert tenant.id != life.desk.tenant.id
+    assert (tenant.status, tenant.description) == ("active", "anvils\nInc.")
+    assert (counts.packages, counts.schedules, counts.executions, counts.tasks) == (5, 1, 7, 14)
+    assert counts.paused_executions == len(life.open)
+    assert counts.log_lines == len(before["logs.jsonl"]) > 0
+    assert counts.events == len(before["events.jsonl"])
 
 
 def test_archives_come_along_byte_by_byte(database: Database, life: Life, moved: Move) -> None:
@@ -223,6 +227,38 @@ def test_a_tenant_that_was_deleted_comes_back_as_it_was_under_its_own_name(
     back = import_tenant(database, dispatcher, stream(whole)).tenant
     assert back.name == name
     assert rows_of(database, back) == before
+
+
+def test_settings_come_along_and_a_suspended_tenant_stays_so(
+    database: Database, elsewhere: Database, dispatcher: Dispatcher, tenant_name: str
+) -> None:
+    tenant = create_tenant(database, tenant_name)
+    own = {"max_packages": 7, "max_storage_bytes": 2**40}
+    limits.keep_row(database, tenant.id)
+    with database.platform() as session:
+        limits.change(session, tenant, own)
+        row = update(TenantRow).where(TenantRow.id == tenant.id)
+        session.execute(row.values(status=SUSPENDED))
+    whole = export(database, tenant_name)
+    there = import_tenant(elsewhere, dispatcher, stream(whole), f"{tenant_name}_too").tenant
+    assert (there.status, there.limits) == (SUSPENDED, Limits(**own))
+    with elsewhere.platform() as session:
+        found = session.scalars(select(AuditRow).where(AuditRow.tenant_id == there.id)).all()
+        (noted,) = [row for row in found if row.action == "tenant.import"]
+    assert json.loads(noted.details)["exported_as"] == tenant_name
+    with database.platform() as session:
+        kept = select(AuditRow.action).where(AuditRow.tenant_id == tenant.id)
+        assert "tenant.export" in session.scalars(kept).all()
+
+
+def test_tables_of_another_version_are_not_exported(database: Database, tenant_name: str) -> None:
+    tenant = create_tenant(database, tenant_name)
+    row = update(TenantRow).where(TenantRow.id == tenant.id)
+    for version, error in (("0001", TenantMigrating), ("9999", TenantSchemaTooNew)):
+        with database.platform() as session:
+            session.execute(row.values(schema_version=version))
+        with pytest.raises(error):
+            export(database, tenant_name)
 
 
 def test_every_column_of_a_tenants_tables_travels_or_stays_behind_on_purpose() -> None:
