@@ -1,8 +1,12 @@
 """What `tenant export` and `tenant import` do with files."""
 
 import os
+import socket
+import threading
 
 import pytest
+
+from tests.cli.test_follow import on_a_terminal
 
 EXPORT = "GET /v1/tenants/acme/export"
 IMPORT = "POST /v1/tenants/import"
@@ -61,3 +65,33 @@ def test_a_file_that_no_server_takes_is_not_sent(client, api, tmp_path):
     result = client("tenant", "import", str(path))
     assert (result.code, "is larger than 2 GiB" in result.err) == (1, True)
     assert api.requests == []
+
+
+def test_an_export_that_breaks_off_leaves_no_file(run, tmp_path):
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nthe beginning")
+
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        words = ("tenant", "export", "acme", "-o", str(folder / "acme.tar.zst"))
+        result = run("--server", url, "--api-key", "clk_secret", *words)
+        thread.join()
+    assert (result.code, "broke off" in result.err) == (2, True)
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.usefixtures("home")
+def test_on_a_terminal_an_export_shows_its_progress(api, tmp_path):
+    api.on(EXPORT, (200, bytes(1_000_000)))
+    path = tmp_path / "acme.tar.zst"
+    words = ["-o", str(path), "--server", api.url, "--api-key", "x"]
+    code, out, shown = on_a_terminal("tenant", "export", "acme", *words)
+    assert (code, out) == (0, f"exported tenant acme to {path} (1,000,000 bytes)\n")
+    assert "exporting acme" in shown

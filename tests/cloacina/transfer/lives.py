@@ -17,7 +17,7 @@ from cloacina.schedules.models import ScheduleRow
 from cloacina.tenants.models import Tenant
 from cloacina.transfer.layout import TABLES
 from tests.cloacina.executions.runs import MAX_BYTES
-from tests.cloacina.slots import Desk
+from tests.cloacina.slots import DEFAULTS, Desk
 from workers.slot import Slot
 
 CHAIN = """
@@ -109,6 +109,7 @@ def lead(slot: Slot, broker_url: str) -> Life:
         "etl",
         {"day": "wednesday"},
         max_context_bytes=MAX_BYTES,
+        defaults=DEFAULTS,
         idempotency_key="order-7",
     ).execution_id
     _add_schedule(slot.database, tenant)

@@ -24,7 +24,7 @@ from cloacina.tenants.models import SUSPENDED, Limits, TenantRow
 from cloacina.transfer import layout
 from cloacina.transfer.services import Imported, import_tenant
 from tests.cloacina.executions.runs import MAX_BYTES
-from tests.cloacina.slots import Desk
+from tests.cloacina.slots import DEFAULTS, Desk
 from tests.cloacina.transfer.conftest import export, stream
 from tests.cloacina.transfer.lives import CHAIN, Life, Rows, rows_of
 from workers.slot import Slot
@@ -205,6 +205,7 @@ def test_an_idempotency_key_is_known_where_the_tenant_came_to(desk: Desk, life: 
             "etl",
             context,
             max_context_bytes=MAX_BYTES,
+            defaults=DEFAULTS,
             idempotency_key="order-7",
         ).execution_id
 
