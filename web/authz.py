@@ -92,6 +92,8 @@ LEVELS: dict[str, Level] = {
     "tenants.resume_tenant": PLATFORM,
     "tenants.migrate_tenant": PLATFORM,
     "tenants.remove_tenant": PLATFORM,
+    "tenants.export_tenant": PLATFORM,
+    "tenants.import_tenant": PLATFORM,
     "limits.get_limits": Level("tenant", READ),
     "limits.set_limits": PLATFORM,
     "limits.clear_limits": PLATFORM,

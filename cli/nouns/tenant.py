@@ -1,5 +1,7 @@
 """`tenant`: who lives on the server. For its operators, with an admin key."""
 
+from pathlib import Path
+
 import click
 
 from cli.options import Group, force_flag
@@ -7,10 +9,12 @@ from cli.output import show_done, show_list, show_object
 from cli.prompts import confirm
 from cli.state import State, api_path, pass_state
 
+_PATH = click.Path(path_type=Path)
+
 DELETED_WITHIN_S = 3900.0
 """Seconds in which a tenant is deleted: the longest that its tasks may get, and some more."""
 
-tenant = Group("tenant", help="Create, list, suspend and delete tenants.")
+tenant = Group("tenant", help="Create, list, suspend, move and delete tenants.")
 
 
 @tenant.command("create")
@@ -84,3 +88,38 @@ def resume(state: State, name: str) -> None:
     """Let a suspended tenant go on, at once."""
     answer = state.client.post(api_path("tenants", name, "resume"))
     show_done(state, answer, f"resumed tenant {name}")
+
+
+@tenant.command("export")
+@click.argument("name")
+@click.option("-o", "--out", type=_PATH, metavar="FILE", help="The file [./NAME.tar.zst].")
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+@pass_state
+def export(state: State, name: str, out: Path | None, force: bool) -> None:
+    """Write all that a tenant has to a file: packages, schedules, executions, settings.
+
+    It holds no keys and no passwords. The tenant goes on working: what happens after the moment of
+    the export is not in it.
+    """
+    from cli.move import fetch
+
+    path = out or Path(f"{name}.tar.zst")
+    size = fetch(state, name, path, overwrite=force)
+    answer = {"name": name, "file": str(path), "bytes": size}
+    show_done(state, answer, f"exported tenant {name} to {path} ({size:,} bytes)")
+
+
+@tenant.command("import")
+@click.argument("file", type=_PATH)
+@click.option("--name", help="What the tenant is called here [as it was].")
+@pass_state
+def import_file(state: State, file: Path, name: str | None) -> None:
+    """Make a tenant of such a file, on this server or another, under its own name or another.
+
+    Executions keep their ids. Those that had not ended are paused, since the old server may still
+    run them: `execution resume ID` lets one go on here. The tenant gets no keys: `key create`
+    makes them.
+    """
+    from cli.move import send_export
+
+    show_object(state, send_export(state, file, name))

@@ -65,6 +65,9 @@ _UNIT_AS = make_statement(
     "SELECT 1 AS done",
 )
 
+# an option of a connection to SQLite: the transaction only reads
+_DEFERRED = "cloacina_deferred"
+
 # deadlocks and the like, want of resources, cancelled statements, locks, a server that only reads
 _PASSING_STATES = ("40", "53", "57", "55P03", "25006")
 
@@ -155,6 +158,25 @@ class Database:
             DatabaseUnavailable: the database is away.
         """
         with self._transaction() as session:
+            self.act_as_tenant(session, scope)
+            yield session
+
+    @contextmanager
+    def snapshot(self, scope: TenantScope) -> Iterator[Session]:
+        """Open a unit of work that reads one tenant's tables as they are at one moment.
+
+        Parameters:
+            scope: the tenant.
+
+        Returns:
+            A session, as from `tenant`. It keeps nobody from writing, on SQLite either.
+
+        Raises:
+            DatabaseUnavailable: the database is away.
+        """
+        frozen = {_DEFERRED: True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self._transaction() as session:
+            session.connection(execution_options=frozen)
             self.act_as_tenant(session, scope)
             yield session
 
@@ -357,4 +379,5 @@ def _prepare_sqlite(engine: sqlalchemy.Engine) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: sqlalchemy.Connection) -> None:
         # a deferred transaction that writes later can fail where an immediate one waits
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reads = connection.get_execution_options().get(_DEFERRED, False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -1,5 +1,7 @@
 """Creates tenants, each in one transaction."""
 
+from dataclasses import dataclass
+from typing import Protocol
 from uuid import uuid4
 
 from sqlalchemy import exc, select
@@ -14,12 +16,31 @@ from cloacina.tenants.errors import TenantCreationFailed
 from cloacina.tenants.models import ACTIVE, DELETING, Tenant, TenantRow, WakeupRow
 
 
+@dataclass(frozen=True)
+class Tables:
+    """Where the tables of a tenant in the making are, and who may use them."""
+
+    schema: str
+    role: str
+
+
+class Filling(Protocol):
+    """Gives a new tenant what it begins with, in the transaction that makes it."""
+
+    def fill(self, session: Session, tables: Tables) -> None:
+        """Put rows into the tenant's tables, as whichever role that takes."""
+
+    def settle(self, session: Session, tenant: Tenant) -> None:
+        """Say what the platform knows of the tenant; the session acts as the platform."""
+
+
 def create_tenant(
     database: Database,
     name: str,
     *,
     description: str | None = None,
     password: str | None = None,
+    filling: Filling | None = None,
 ) -> Tenant:
     """Create a tenant with its schema, role, grants and tables, in one transaction.
 
@@ -28,6 +49,7 @@ def create_tenant(
         name: the tenant's name, and its schema's and its role's.
         description: for people.
         password: of the role's direct logins; without one nobody knows it.
+        filling: gives it what it begins with; None: nothing.
 
     Returns:
         The tenant.
@@ -42,6 +64,8 @@ def create_tenant(
     services.check_name(name, (database.service_role, database.owner_role))
     try:
         with database.platform() as session:
+            if not roles.claim_name(session, name):
+                raise TenantCreationFailed(f"'{name}' is taken: it is just being created")
             status = session.scalar(select(TenantRow.status).where(TenantRow.name == name))
             if status == DELETING:
                 raise TenantCreationFailed(
@@ -52,7 +76,14 @@ def create_tenant(
                 raise TenantCreationFailed(f"'{name}' is taken: {taken} of that name exists")
             verifier = roles.scram_verifier(session, name, password or keys.generate())
             tenant = add_tenant(
-                session, database, name, name, name, description=description, verifier=verifier
+                session,
+                database,
+                name,
+                name,
+                name,
+                description=description,
+                verifier=verifier,
+                filling=filling,
             )
             audit.record(session, "tenant.create", tenant)
             return tenant
@@ -71,6 +102,7 @@ def add_tenant(
     *,
     description: str | None = None,
     verifier: str | None = None,
+    filling: Filling | None = None,
 ) -> Tenant:
     """Do the work of `create_tenant` in a transaction of the caller's, the names being checked."""
     if not database.is_sqlite:
@@ -79,6 +111,9 @@ def add_tenant(
     version = tables.create(session, "tenant")
     if not database.is_sqlite:
         roles.grant_tables(session, role, schema)
+    if filling is not None:
+        filling.fill(session, Tables(schema, role))
+    if not database.is_sqlite:
         database.act_as_platform(session)
         roles.grant_connect(session, role)
     row = TenantRow(
@@ -94,4 +129,6 @@ def add_tenant(
     session.add(row)
     session.add(WakeupRow(tenant_id=row.id, due_at=after(0), reconcile_at=after(0)))
     session.flush()
+    if filling is not None:
+        filling.settle(session, services.find_by_id(session, row.id))
     return services.find_by_id(session, row.id)

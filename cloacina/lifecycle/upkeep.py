@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from sqlalchemy import update
 
 from cloacina.dag.errors import InvalidWorkflow
-from cloacina.dag.graph import Graph
 from cloacina.db import AS_PLATFORM, Call, Database, Row, after, as_tenant
 from cloacina.dispatch import HINT_LOST_S
 from cloacina.executions import claims, control, finishing
 from cloacina.executions import transition as executions
 from cloacina.executions.claims import Terms
-from cloacina.executions.graphs import GraphCache
-from cloacina.executions.params import check_slots
+from cloacina.executions.graphs import GraphCache, checked_graph
 from cloacina.lifecycle import changes
 from cloacina.lifecycle.removal import purge_deleted
 from cloacina.packages import builds
@@ -135,7 +133,7 @@ def _build_next(database: Database, sandbox: Sandbox, cache: PackageCache, tenan
     try:
         folder = cache.ensure(database, tenant, package)
         definition = sandbox.load(package_code(tenant, package, folder))
-        graph = _checked_graph(definition)
+        graph = checked_graph(definition)
         version = graph.content_version(package.source_hash)
         with database.tenant(tenant) as session:
             if builds.succeed(session, build, definition, version):
@@ -148,20 +146,6 @@ def _build_next(database: Database, sandbox: Sandbox, cache: PackageCache, tenan
     else:
         log.info("tenant %s: built %s %s", tenant.name, package.package_name, package.version)
     return True
-
-
-def _checked_graph(definition: dict[str, object]) -> Graph:
-    graph = Graph.from_definition(definition)
-    check_slots(definition.get("params"))
-    if not isinstance(definition.get("description"), str | None):
-        raise InvalidWorkflow("Workflow: its description must be a text")
-    triggers = definition.get("triggers")
-    if triggers:
-        raise InvalidWorkflow(
-            "this server does not run triggers and schedules yet: remove @cloaca.trigger"
-            " and start the workflow by hand or through the API"
-        )
-    return graph
 
 
 def _fail(database: Database, tenant: Tenant, build: Build, error: str) -> None:

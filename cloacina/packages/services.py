@@ -108,10 +108,15 @@ def store(session: Session, info: ArchiveInfo, archive: BinaryIO) -> UUID:
         if known is not None:
             return known
         raise
+    store_archive(session, package_id, archive)
+    return package_id
+
+
+def store_archive(session: Session, package_id: UUID, archive: BinaryIO) -> None:
+    """Store the bytes of a package that has none yet, from where they stand."""
     for position, piece in enumerate(iter(lambda: archive.read(CHUNK_BYTES), b"")):
         chunk = {"package_id": package_id, "position": position, "data": piece}
         session.execute(insert(ArchiveChunkRow), [chunk])
-    return package_id
 
 
 def stored_id(session: Session, info: ArchiveInfo) -> UUID | None:

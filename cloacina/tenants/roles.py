@@ -23,6 +23,16 @@ _LOCK_DATABASE_GRANTS = text(
     "SELECT pg_advisory_xact_lock(hashtext('cloacina'), hashtext('grants on the database'))"
 )
 
+_CLAIM_NAME = text("SELECT pg_try_advisory_xact_lock(hashtext('cloacina tenant'), hashtext(:name))")
+
+
+def claim_name(session: Session, name: str) -> bool:
+    """Keep a name for this transaction; False: another one is making a tenant of it.
+
+    Without it the second would wait for the role of the first, and an import may take minutes.
+    """
+    return session.scalar(_CLAIM_NAME, {"name": name}) is True
+
 
 def name_is_taken(session: Session, name: str) -> str | None:
     """Say what bears a name already: roles are the whole cluster's, schemas the database's.

@@ -1,25 +1,35 @@
 """Tenants, as the platform manages them."""
 
+from dataclasses import asdict
 from typing import Any
 
+from flask import Response, request
+
+from cloacina.errors import InvalidInput
 from cloacina.lifecycle import deletion, inspection, migration, suspension
 from cloacina.lifecycle import tenants as lifecycle
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import PUBLIC_TENANT, Tenant
+from cloacina.transfer import export
+from cloacina.transfer import services as transfer
 from web.blueprint import Blueprint
 from web.schemas.common import items, list_of
 from web.schemas.tenants import (
     CreateTenantRequest,
     TenantCreatedResponse,
     TenantDetail,
+    TenantImportedResponse,
+    TenantImportForm,
     TenantMigratedResponse,
     TenantRemovedResponse,
     TenantStatusResponse,
     TenantSummary,
 )
 from web.state import state
+from web.uploads import FORM, uploaded_file
 
 _PATH = "/v1/tenants"
+_EXPORT = "application/zstd"
 
 blueprint = Blueprint("tenants", "Tenants.")
 
@@ -33,7 +43,7 @@ def create_tenant(body: dict[str, Any]) -> dict[str, Any]:
         description=body["description"],
         password=body["password"],
     )
-    return {"name": tenant.name, "username": tenant.role, "description": tenant.description}
+    return _created(tenant)
 
 
 @blueprint.operation("GET", _PATH, list_of(TenantSummary))
@@ -112,3 +122,49 @@ def remove_tenant(schema_name: str) -> dict[str, Any]:
         "runner_evicted": removal.removed,
         "db_cache_evicted": removal.removed,
     }
+
+
+@blueprint.operation(
+    "GET",
+    f"{_PATH}/<schema_name>/export",
+    errors=(404, 409),
+    responses={
+        200: {
+            "description": "A tar, compressed with zstd",
+            "content": {_EXPORT: {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+def export_tenant(schema_name: str) -> Response:
+    """Give all that a tenant has as one file, without keys and passwords."""
+    made = export.export_tenant(state().database, schema_name)
+    answer = Response(made.pieces(), mimetype=_EXPORT)
+    answer.content_length = made.size
+    answer.call_on_close(made.close)
+    return answer
+
+
+@blueprint.operation(
+    "POST",
+    f"{_PATH}/import",
+    TenantImportedResponse,
+    status=201,
+    errors=(400, 413, 415),
+    requestBody={"required": True, "content": {FORM: {"schema": TenantImportForm}}},
+)
+def import_tenant() -> dict[str, Any]:
+    """Make a tenant of an export; executions that had not ended are paused."""
+    with uploaded_file("the export") as file:
+        made = transfer.import_tenant(state().database, state().dispatcher, file, _given_name())
+    return _created(made.tenant) | asdict(made.counts)
+
+
+def _given_name() -> str | None:
+    name = request.form.get("name")
+    if name == "":
+        raise InvalidInput("the name is empty: leave it out to keep the tenant's own")
+    return name
+
+
+def _created(tenant: Tenant) -> dict[str, Any]:
+    return {"name": tenant.name, "username": tenant.role, "description": tenant.description}

@@ -1,6 +1,7 @@
 """Shapes of tenants."""
 
-from marshmallow import fields, validate
+from flask_smorest.fields import Upload
+from marshmallow import Schema, fields, validate
 
 from cloacina.tenants.models import STATUSES
 from web.schemas.common import Answer, RequestBody, Text, Timestamp
@@ -27,6 +28,29 @@ class TenantCreatedResponse(Answer):
     name = fields.String()
     username = fields.String()
     description = fields.String(allow_none=True)
+
+
+class TenantImportForm(Schema):
+    """An export of a tenant, as a file of a form."""
+
+    file = Upload(required=True)
+    name = fields.String(
+        metadata={"description": "The tenant's name here; without it the one that it had."}
+    )
+
+
+class TenantImportedResponse(TenantCreatedResponse):
+    """A tenant that was made of an export, and what came along."""
+
+    packages = fields.Integer()
+    schedules = fields.Integer()
+    executions = fields.Integer()
+    tasks = fields.Integer()
+    events = fields.Integer()
+    log_lines = fields.Integer()
+    paused_executions = fields.Integer(
+        metadata={"description": "Those that had not ended; resume them to let them go on."}
+    )
 
 
 class TenantSummary(Answer):
