@@ -3,12 +3,13 @@
 import logging
 
 from flask import Flask, Response, g, jsonify
-from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from cloacina.db import DATABASE_ERRORS, first_line, is_passing
 from cloacina.errors import (
     CloacinaError,
     Conflict,
+    DatabaseUnavailable,
     Forbidden,
     InvalidInput,
     NotFound,
@@ -96,8 +97,13 @@ def _answer_framework(error: HTTPException) -> Response:
 
 
 def _answer_unexpected(error: Exception) -> Response:
-    if isinstance(error, exc.DBAPIError) and (gone := _tenant_that_went()):
-        return _answer_known(gone)
+    if isinstance(error, DATABASE_ERRORS):
+        if gone := _tenant_that_went():
+            return _answer_known(gone)
+        if is_passing(error):
+            log.warning("%s: %s", DatabaseUnavailable.code, first_line(error))
+            text = "the database does not get to this at present; try again in a moment"
+            return _body(503, text, DatabaseUnavailable.code)
     return _answer_internal(error)
 
 

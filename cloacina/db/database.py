@@ -40,6 +40,10 @@ POOL_RECYCLE_S = 1800
 STATEMENT_TIMEOUT_MS = 30_000
 UNIT_IDLE_TIMEOUT_MS = 4_000
 """Milliseconds after which PostgreSQL takes the locks of a process that was stopped in a unit."""
+TENANT_LOCK_TIMEOUT_MS = 5_000
+"""Milliseconds that a tenant's transaction waits for a lock. Whoever logs in as the tenant may lock
+its tables for as long as they like; no slot and no request is to stand still for that. It is more
+than a stopped process may keep a lock."""
 SQLITE_BUSY_TIMEOUT_MS = 20_000
 
 _CONNECT_ARGUMENTS = {
@@ -56,7 +60,8 @@ _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
 
 _ACT_AS = (
     "SELECT set_config('role', :role, true) AS role, set_config('search_path', :path, true)"
-    " AS path, set_config('statement_timeout', :timeout, true) AS timeout"
+    " AS path, set_config('statement_timeout', :timeout, true) AS timeout,"
+    " set_config('lock_timeout', :lock_timeout, true) AS lock_timeout"
 )
 _BEGIN_AS = text(_ACT_AS)
 _UNIT_AS = make_statement(
@@ -187,20 +192,19 @@ class Database:
 
     def act_as_tenant(self, session: Session, scope: TenantScope) -> None:
         """Go on as a tenant's role, on its tables."""
-        self._act_as(session, scope.role, scope.schema)
+        self._act_as(session, _scope_values(scope.role, scope.schema, TIMEOUTS))
 
     def act_as_platform(self, session: Session) -> None:
         """Go on as the service, for the platform's rows of a transaction; these come last."""
-        self._act_as(session, "none", "public")
+        self._act_as(session, _scope_values("none", "public", _OWN_TIMEOUTS))
 
     def act_as_owner(self, session: Session, schema: str) -> None:
         """Go on as the owner of schemas and tables, to create or change them in `schema`."""
-        self._act_as(session, self.owner_role, schema)
+        self._act_as(session, _scope_values(self.owner_role, schema, _OWN_TIMEOUTS))
 
-    def _act_as(self, session: Session, role: str, schema: str) -> None:
+    def _act_as(self, session: Session, values: Mapping[str, str]) -> None:
         if not self.is_sqlite:
-            values = _scope_values(role, schema)
-            session.execute(_BEGIN_AS, {name: values[name] for name in ("role", "path", "timeout")})
+            session.execute(_BEGIN_AS, {name: values[name] for name in _SESSION_VALUES})
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
@@ -230,13 +234,18 @@ class Database:
 
 TIMEOUTS = {
     "timeout": str(STATEMENT_TIMEOUT_MS),
+    "lock_timeout": str(TENANT_LOCK_TIMEOUT_MS),
     "idle_timeout": str(UNIT_IDLE_TIMEOUT_MS),
 }
-"""What a unit's first statement sets besides its role."""
+"""What the first statement of a tenant's unit sets besides its role."""
+
+_OWN_TIMEOUTS = {**TIMEOUTS, "lock_timeout": "0"}
+# a session may stand still for longer than a unit: while what it reads is unpacked, say
+_SESSION_VALUES = ("role", "path", "timeout", "lock_timeout")
 
 
-def _scope_values(role: str, schema: str) -> dict[str, str]:
-    return {"role": role, "path": search_path(schema), **TIMEOUTS}
+def _scope_values(role: str, schema: str, timeouts: Mapping[str, str]) -> dict[str, str]:
+    return {"role": role, "path": search_path(schema), **timeouts}
 
 
 def search_path(schema: str) -> str:
@@ -246,10 +255,10 @@ def search_path(schema: str) -> str:
 
 def as_tenant(scope: TenantScope) -> Call:
     """Have a unit act as a tenant's role, on its tables."""
-    return Call(_UNIT_AS, _scope_values(scope.role, scope.schema))
+    return Call(_UNIT_AS, _scope_values(scope.role, scope.schema, TIMEOUTS))
 
 
-AS_PLATFORM = Call(_UNIT_AS, _scope_values("none", "public"))
+AS_PLATFORM = Call(_UNIT_AS, _scope_values("none", "public", _OWN_TIMEOUTS))
 """Has a unit act as the service, on the platform's tables; in a tenant's unit these come last."""
 
 

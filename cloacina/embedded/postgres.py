@@ -26,6 +26,8 @@ TUNING = {
     "shared_buffers": "64MB",
     "max_wal_size": "256MB",
     "max_parallel_workers_per_gather": "0",
+    # whoever logs in as a tenant may sort what he likes; no one session is to fill the disk by it
+    "temp_file_limit": "1GB",
     "jit": "off",
     "huge_pages": "off",
     "timezone": "UTC",
@@ -78,6 +80,7 @@ class EmbeddedPostgres(EmbeddedServer):
         password = databases.new_password()
         with databases.connect(self.admin_url) as connection:
             databases.ensure_service(connection, name, password)
+        self._close_functions(name)
         return self._url(name, password, name)
 
     def drop_database(self, name: str) -> None:
@@ -171,3 +174,9 @@ class EmbeddedPostgres(EmbeddedServer):
         with databases.connect(self.admin_url) as connection:
             databases.close_maintenance_databases(connection)
             databases.ensure_service(connection, SERVICE, self._service_password)
+        self._close_functions(SERVICE)
+
+    def _close_functions(self, name: str) -> None:
+        url = self._url(ADMIN_ROLE, self._admin_password, name)
+        with databases.connect(url) as connection:
+            databases.close_functions(connection, name)

@@ -15,10 +15,9 @@ CONNECTION_LIMIT = 3
 DIRECT_LOGIN_STATEMENT_TIMEOUT = "2s"
 
 # all grants on a database are one row of its catalog, and PostgreSQL lets the second of two that
-# change it at once fail instead of waiting
-_LOCK_DATABASE_GRANTS = text(
-    "SELECT pg_advisory_xact_lock(hashtext('cloacina'), hashtext('grants on the database'))"
-)
+# change it at once fail instead of waiting. The lock is one on a table that tenants cannot reach:
+# an advisory lock is anybody's to take who logs in. Nobody who reads or writes the table waits.
+_LOCK_DATABASE_GRANTS = text("LOCK TABLE public.server_keys IN SHARE UPDATE EXCLUSIVE MODE")
 
 
 def name_is_taken(session: Session, name: str) -> str | None:

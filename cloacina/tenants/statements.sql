@@ -7,6 +7,7 @@
 SELECT set_config('role', role_name, true) AS role,
     set_config('search_path', '"' || replace(schema_name, '"', '""') || '"', true) AS path,
     set_config('statement_timeout', :timeout, true) AS timeout,
+    set_config('lock_timeout', :lock_timeout, true) AS lock_timeout,
     set_config('idle_in_transaction_session_timeout', :idle_timeout, true) AS idle,
     id, name, schema_name, role_name, status, description, created_at, schema_version,
     (SELECT sum(concurrency) FROM public.workers
