@@ -13,6 +13,7 @@ from cloacina.db.sql_file import make_statement
 from cloacina.lifecycle.tenants import create_tenant
 from tests.cloacina.db.test_sql_file import OF_THE_PLATFORM, STATEMENTS, sample
 from tests.cloacina.executions.runs import Runs
+from tests.cloacina.tenants.finding import features_with_tables, found, takes_unit
 from tests.cloacina.tenants.services import (
     PLATFORMS,
     PLATFORMS_FEATURES,
@@ -20,9 +21,6 @@ from tests.cloacina.tenants.services import (
     TENANTS_FEATURES,
     Ask,
     World,
-    features_with_tables,
-    found,
-    takes_unit,
 )
 
 # insufficient privilege; undefined table, as which the tables of a schema appear that is closed
