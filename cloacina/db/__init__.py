@@ -11,6 +11,7 @@ from cloacina.db.database import (
     is_duplicate,
     is_passing,
 )
+from cloacina.db.locked import TenantLocked
 from cloacina.db.pipeline import Call, Row
 from cloacina.db.sql_file import SqlFile, Statement
 from cloacina.db.statements import execute_ddl, identifier, literal, rows_changed
@@ -25,6 +26,7 @@ __all__ = [
     "Row",
     "SqlFile",
     "Statement",
+    "TenantLocked",
     "TenantScope",
     "Unit",
     "UtcDateTime",

@@ -10,7 +10,7 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
+from cloacina.db.locked import Locked, TenantLocked
 from cloacina.db.pipeline import Call
 from cloacina.db.sql_file import make_statement
 from cloacina.db.units import (
@@ -40,10 +41,9 @@ POOL_RECYCLE_S = 1800
 STATEMENT_TIMEOUT_MS = 30_000
 UNIT_IDLE_TIMEOUT_MS = 4_000
 """Milliseconds after which PostgreSQL takes the locks of a process that was stopped in a unit."""
-TENANT_LOCK_TIMEOUT_MS = 5_000
+TENANT_LOCK_TIMEOUT_MS = 2_000
 """Milliseconds that a tenant's transaction waits for a lock. Whoever logs in as the tenant may lock
-its tables for as long as they like; no slot and no request is to stand still for that. It is more
-than a stopped process may keep a lock."""
+its tables for as long as they like; no slot and no request is to stand still for that."""
 SQLITE_BUSY_TIMEOUT_MS = 20_000
 
 _CONNECT_ARGUMENTS = {
@@ -71,7 +71,8 @@ _UNIT_AS = make_statement(
 )
 
 # deadlocks and the like, want of resources, cancelled statements, locks, a server that only reads
-_PASSING_STATES = ("40", "53", "57", "55P03", "25006")
+_LOCK_TIMEOUT = "55P03"
+_PASSING_STATES = ("40", "53", "57", _LOCK_TIMEOUT, "25006")
 
 DATABASE_ERRORS = (exc.DBAPIError, *DRIVER_ERRORS)
 """What the database may refuse a statement with."""
@@ -113,6 +114,7 @@ class Database:
             reset_on_return=None,
         )
         self._away_at = -math.inf
+        self._locked = Locked()
         self._service_role: str | None = None
         event.listen(self.engine, "connect", self._note_service_role)
 
@@ -158,8 +160,9 @@ class Database:
 
         Raises:
             DatabaseUnavailable: the database is away.
+            TenantLocked: somebody holds the tenant's tables locked.
         """
-        with self._transaction() as session:
+        with self._unlocked(search_path(scope.schema)), self._transaction() as session:
             self.act_as_tenant(session, scope)
             yield session
 
@@ -176,7 +179,13 @@ class Database:
 
         Raises:
             DatabaseUnavailable: the database is away.
+            TenantLocked: somebody holds the tenant's tables locked.
         """
+        with self._unlocked(_whose(opening)), self._opened(opening) as unit:
+            yield unit
+
+    @contextmanager
+    def _opened(self, opening: Call) -> Iterator[Unit]:
         unit: PostgresUnit | SqliteUnit
         if self.is_sqlite:
             unit = SqliteUnit(self.engine.raw_connection(), opening)
@@ -189,6 +198,19 @@ class Database:
             raise
         finally:
             unit.close()
+
+    @contextmanager
+    def _unlocked(self, tenant: Hashable) -> Iterator[None]:
+        """Wait for a tenant's locks no longer than `TENANT_LOCK_TIMEOUT_MS`, and seldom in vain."""
+        self._locked.check(tenant)
+        try:
+            yield
+        except DATABASE_ERRORS as error:
+            if sqlstate(error) != _LOCK_TIMEOUT:
+                raise
+            self._locked.note(tenant)
+            raise TenantLocked from error
+        self._locked.forget(tenant)
 
     def act_as_tenant(self, session: Session, scope: TenantScope) -> None:
         """Go on as a tenant's role, on its tables."""
@@ -251,6 +273,11 @@ def _scope_values(role: str, schema: str, timeouts: Mapping[str, str]) -> dict[s
 def search_path(schema: str) -> str:
     """Quote a schema's name as a search_path."""
     return '"' + schema.replace('"', '""') + '"'
+
+
+def _whose(opening: Call) -> Hashable:
+    """Give what a unit's opening names its tenant by; the platform is never locked."""
+    return opening.parameters.get("tenant_id") or opening.parameters.get("path")
 
 
 def as_tenant(scope: TenantScope) -> Call:

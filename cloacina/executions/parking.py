@@ -171,6 +171,8 @@ class Lot(threading.Thread):
             self._give_back()
         for entry in list(self._waiting.values()):
             entry.sink.flush_if_due()
+            # the next one's tenant may have its tables locked
+            self._renew_if_due()
         self._renew_if_due()
 
     def _renew_if_due(self) -> None:

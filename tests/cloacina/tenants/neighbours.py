@@ -30,7 +30,7 @@ class Neighbours:
         database: the service's.
         acme, globex: the tenants.
         names: what stands for their things in a statement.
-        ways: by name, a connection that is acme: a login of its own, or the service's with its role.
+        ways: by name, a connection that is acme: its own login, or the service with its role.
         as_globex: a login of globex's own.
     """
 
@@ -63,15 +63,16 @@ def neighbours(server: EmbeddedPostgres, database: Database) -> Iterator[Neighbo
         create_tenant(database, f"{name}_{mark}", password=PASSWORD) for name in ("acme", "globex")
     )
     runs = Runs(database, globex)
-    runs.start(runs.workflow(*chain("a"), name=f"{SECRET}-flow"), secret=SECRET)
+    package = runs.workflow(*chain("a"), name=f"{SECRET}-flow")
+    for _ in range(3):
+        runs.start(package, secret=SECRET)
     with admin(server, database) as superuser:
         large_object = superuser.execute("SELECT lo_from_bytea(0, %s)", (SECRET.encode(),))
         oid = large_object.fetchone()[0]
         superuser.execute(
             sql.SQL("ALTER LARGE OBJECT {} OWNER TO {}").format(oid, identifier(globex.role))
         )
-        # the most common values of each column are kept for the planner
-        superuser.execute(f'ANALYZE "{globex.schema}".packages')
+        # the planner keeps the most common values of each column
         superuser.execute(f'ANALYZE "{globex.schema}".workflow_executions')
         sequence = superuser.execute(
             "SELECT %s::regclass::oid", (f"{globex.schema}.packages_upload_order_seq",)
@@ -84,8 +85,6 @@ def neighbours(server: EmbeddedPostgres, database: Database) -> Iterator[Neighbo
     ):
         assumed.execute(f'SET ROLE "{acme.role}"')
         assumed.execute(f'SET search_path = "{acme.schema}"')
-        # what others run, and what they ran last, shows in the list of processes
-        as_globex.execute(f"SELECT '{SECRET}'")
         yield Neighbours(
             database,
             acme,

@@ -5,11 +5,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 
 from cloacina.db import Database
 from cloacina.embedded import EmbeddedPostgres
 from cloacina.tenants import services as tenants
 from tests.cloacina.tenants.attacks import NO_RIGHT, OTHERWISE, REFUSED
+from tests.cloacina.tenants.logins import rows
 from tests.cloacina.tenants.neighbours import PASSWORD, SECRET, Neighbours, neighbours
 
 WAYS = ("login", "assumed")
@@ -34,8 +36,8 @@ def state_of(connection: psycopg.Connection[Any], statement: str) -> str:
     except psycopg.Error as error:
         return error.sqlstate or "?"
     finally:
-        if not connection.closed:
-            connection.execute("ROLLBACK") if connection.info.transaction_status else None
+        if connection.info.transaction_status != TransactionStatus.IDLE:
+            connection.execute("ROLLBACK")
     return ""
 
 
@@ -85,13 +87,20 @@ RELATIONS = (
 FUNCTIONS = (
     "SELECT format('%I', proname), a.typ::regtype::text FROM pg_proc, LATERAL"
     " (SELECT proargtypes[0] AS typ) a WHERE pronargs = 1 AND NOT proretset AND prokind = 'f'"
-    " AND a.typ IN ('oid'::regtype, 'regclass'::regtype) AND pronamespace = 'pg_catalog'::regnamespace"
+    " AND a.typ IN ('oid'::regtype, 'regclass'::regtype)"
+    " AND pronamespace = 'pg_catalog'::regnamespace"
 )
 
 
 def test_nothing_in_the_catalogs_shows_anothers_rows_queries_or_passwords(
-    both: Neighbours, acme: psycopg.Connection[Any]
+    both: Neighbours, acme: psycopg.Connection[Any], any_postgres: EmbeddedPostgres
 ) -> None:
+    # what others ran last stands in the list of processes
+    both.as_globex.execute(f"SELECT '{SECRET}'")
+    for place in ("pg_stats", "pg_stat_activity", "pg_largeobject"):
+        query = f"SELECT 1 FROM {place} t WHERE strpos(t::text, %s) > 0"  # noqa: S608
+        found = (SECRET, SECRET.encode().hex())
+        assert any(rows(any_postgres, both.database, query, each) for each in found), place
     relations = [row[0] for row in acme.execute(RELATIONS)]
     assert len(relations) > 150
     for relation in relations:
