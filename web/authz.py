@@ -1,16 +1,22 @@
 """Who may do what: one table of route -> level, enforced before a request's body is looked at."""
 
+from contextvars import Token
 from dataclasses import dataclass
 from typing import Literal, cast
 
 from flask import g, request
 
+from cloacina.audit import services as audit
+from cloacina.audit.services import Actor
 from cloacina.db import AS_PLATFORM
 from cloacina.errors import Forbidden, InvalidInput, Unauthorized
 from cloacina.keys import services as keys
 from cloacina.keys.models import ADMIN, READ, WRITE, Principal
+from cloacina.tenants import limits
 from cloacina.tenants import services as tenants
-from cloacina.tenants.models import Tenant
+from cloacina.tenants.errors import TenantSuspended
+from cloacina.tenants.models import SUSPENDED, Tenant
+from cloacina.tenants.versions import check_tables
 from web.state import state
 
 
@@ -79,7 +85,11 @@ LEVELS: dict[str, Level] = {
     "session.whoami": Level("any", READ),
     "tenants.create_tenant": PLATFORM,
     "tenants.list_tenants": PLATFORM,
+    "tenants.migrate_tenant": PLATFORM,
     "tenants.remove_tenant": PLATFORM,
+    "limits.get_limits": Level("tenant", READ),
+    "limits.set_limits": PLATFORM,
+    "limits.clear_limits": PLATFORM,
     "workflows.upload_workflow": Level("tenant", WRITE),
     "workflows.list_workflows": Level("tenant", READ),
     "workflows.get_workflow": Level("tenant", READ),
@@ -114,6 +124,7 @@ def authorize() -> None:
 
     Raises:
         Unauthorized, Forbidden: as the table says.
+        RateLimited: the tenant whose key it is sends too many requests.
         TenantNotFound: a key of the whole platform asks after a tenant that does not exist.
     """
     endpoint, rule = request.endpoint, request.url_rule
@@ -130,17 +141,20 @@ def authorize() -> None:
 
 
 def _admit(level: Level, view_args: dict[str, object]) -> None:
-    name = str(view_args.pop("tenant_id")) if level.scope == "tenant" else ""
+    name = str(view_args.pop("tenant_id", ""))
     calls = [keys.verify_call(_presented_key())]
-    if level.scope == "tenant":
+    if name:
         calls.append(tenants.find_call(_without_nul(name)))
     with state().database.unit(AS_PLATFORM) as unit:
         presented, *found = unit.commit(*calls)
-    g.principal = caller = _noted(keys.verified(presented))
+    verified = keys.verified(presented)
+    _hold_to_rate(verified[0])
+    g.principal = caller = _noted(verified)
+    g.actor_token = audit.actor.set(Actor(caller.key.id, caller.key.name, request.remote_addr))
     _refuse_nul()
     if level.scope == "platform" and not caller.key.is_admin:
         raise AdminRequired
-    if level.scope == "tenant":
+    if name:
         # from here on the tenant itself is handed on, never again its name
         tenant = _own_tenant(caller, name) or tenants.found(found[0], name)
         g.tenant = view_args["tenant"] = tenant
@@ -148,6 +162,25 @@ def _admit(level: Level, view_args: dict[str, object]) -> None:
         raise InsufficientPermissions(
             f"this needs the role '{level.role}', and the key has '{caller.key.role}'"
         )
+    if level.scope == "tenant":
+        _check_state(g.tenant, level, caller)
+
+
+def _hold_to_rate(caller: Principal) -> None:
+    """Refuse what a tenant sends beyond its requests a second; the platform's keys are free."""
+    if caller.tenant is not None:
+        allowed = limits.allowed(caller.tenant.limits, state().defaults)
+        state().rates.check(caller.tenant.id, allowed.max_requests_per_s)
+
+
+def _check_state(tenant: Tenant, level: Level, caller: Principal) -> None:
+    """Refuse what cannot be done at the tenant now.
+
+    A suspended one is closed to its own keys; the platform's keys may look, and manage its keys.
+    """
+    if tenant.status == SUSPENDED and (level.role == WRITE or not caller.key.is_admin):
+        raise TenantSuspended(tenant.name)
+    check_tables(tenant)
 
 
 def _noted(verified: tuple[Principal, bool]) -> Principal:
@@ -171,6 +204,13 @@ def _own_tenant(caller: Principal, name: str) -> Tenant | None:
     if caller.tenant.name != name:
         raise TenantAccessDenied
     return caller.tenant
+
+
+def forget(_error: BaseException | None) -> None:
+    """Forget, at the end of a request, whose it was."""
+    token: Token[Actor] | None = g.pop("actor_token", None)
+    if token is not None:
+        audit.actor.reset(token)
 
 
 def presented_token() -> str:

@@ -12,6 +12,7 @@ from cloacina.errors import (
     DatabaseUnavailable,
     Forbidden,
     InvalidInput,
+    LimitReached,
     NotFound,
     PayloadTooLarge,
     Unauthorized,
@@ -33,6 +34,7 @@ STATUSES: tuple[tuple[type[CloacinaError], int], ...] = (
     (NotFound, 404),
     (Conflict, 409),
     (PayloadTooLarge, 413),
+    (LimitReached, 429),
     (Unavailable, 503),
 )
 
@@ -81,6 +83,8 @@ def _answer_known(error: CloacinaError) -> Response:
     response = _body(status, error.message, error.code)
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, LimitReached):
+        response.headers["Retry-After"] = str(error.retry_after_s)
     return response
 
 

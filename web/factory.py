@@ -4,8 +4,7 @@ from flask import Flask, Response
 from flask_cors import CORS
 
 from cloacina.settings import Settings, load_settings
-from web import body, errors, listeners, metrics, openapi, request_id, state
-from web.authz import authorize
+from web import authz, body, errors, listeners, metrics, openapi, request_id, state
 from web.resources import BLUEPRINTS
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -17,7 +16,7 @@ _IN_ORDER = (
     metrics.pass_over_odd_methods,
     body.wrap,
     listeners.keep_apart,
-    authorize,
+    authz.authorize,
     body.refuse_announced,
 )
 
@@ -37,6 +36,7 @@ def make_app(settings: Settings | None = None) -> Flask:
         app.before_request(before)
     for after in (_keep_private, body.drain_after_answer, request_id.mark):
         app.after_request(after)
+    app.teardown_request(authz.forget)
     app.teardown_request(request_id.end)
     openapi.register(app, BLUEPRINTS)
     if settings.cors_origins:
@@ -45,7 +45,7 @@ def make_app(settings: Settings | None = None) -> Flask:
             origins=list(settings.cors_origins),
             methods=_METHODS,
             allow_headers=_REQUEST_HEADERS,
-            expose_headers=[request_id.HEADER],
+            expose_headers=[request_id.HEADER, "Retry-After"],
         )
     return app
 

@@ -10,7 +10,12 @@ from cloacina.db import DATABASE_ERRORS, TenantLocked, first_line
 from cloacina.errors import DatabaseUnavailable
 from cloacina.lifecycle import upkeep
 from cloacina.tenants import services as tenants
-from cloacina.tenants.errors import TenantNotFound
+from cloacina.tenants.errors import (
+    TenantMigrating,
+    TenantNotFound,
+    TenantSchemaTooNew,
+    TenantSuspended,
+)
 from cloacina.tenants.models import Tenant
 from workers import process
 from workers.app import app
@@ -47,6 +52,8 @@ def _serve(task: Any, tenant_id: str, subject_id: str, signature: str) -> None:
         log.info("a hint for tenant %s, which is gone", tenant_id)
     except TenantLocked as error:
         log.warning("tenant %s: %s", tenant_id, error)
+    except (TenantSuspended, TenantMigrating, TenantSchemaTooNew) as refusal:
+        log.info("nothing starts: %s", refusal)
     except DatabaseUnavailable:
         log.warning("the database is away; the scheduler will send another hint")
     except DATABASE_ERRORS as error:
@@ -76,7 +83,7 @@ def _work(name: str, tenant_id: UUID, subject_id: UUID | None) -> None:
 
 def _tenant(tenant_id: UUID) -> Tenant:
     with process.slot().database.platform() as session:
-        return tenants.find_by_id(session, tenant_id)
+        return tenants.find_open(session, tenant_id)
 
 
 def _is_genuine(name: str, tenant_id: str, subject_id: str, signature: str) -> bool:

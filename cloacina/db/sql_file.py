@@ -10,6 +10,7 @@ differences there are these words:
     {any:ids}        follows a column: it is one of the list in the parameter `ids`
     {lock}           FOR UPDATE
     {lock:a, b}      FOR UPDATE OF a, b SKIP LOCKED
+    {keep:a}         FOR KEY SHARE OF a: until the end of the transaction nobody deletes its row
     {octets:column}  the column's length in bytes
     {uuid}           a new random id
 """
@@ -40,6 +41,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "any": ("= ANY(:{})", "IN (SELECT value FROM json_each(:{}))"),
     "lock": ("FOR UPDATE{}", "{:.0}"),
+    "keep": ("FOR KEY SHARE OF {}", "{:.0}"),
     "octets": ("octet_length({})", "length(CAST({} AS BLOB))"),
     "uuid": ("gen_random_uuid()", "lower(hex(randomblob(16)))"),
 }

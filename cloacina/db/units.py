@@ -238,7 +238,7 @@ def _row_type(names: tuple[str, ...]) -> tuple[Any, tuple[Any, ...]]:
 
 
 _IDS = frozenset(
-    {"id", "claim_token", "execution_id", "package_id", "rerun_of", "task_uuid", "tenant_uuid"}
+    {"id", "claim_token", "execution_id", "key_id", "package_id", "rerun_of", "task_uuid"}
 )
 
 

@@ -2,9 +2,11 @@
 
 import logging
 import time
+from functools import partial
 from uuid import UUID
 
-from cloacina.db import DATABASE_ERRORS, Database, Unit, as_tenant, is_passing
+from cloacina.db import DATABASE_ERRORS, Database, Unit, is_passing
+from cloacina.db.database import search_path
 from cloacina.dispatch import Dispatcher, queue_name
 from cloacina.errors import DatabaseUnavailable
 from cloacina.executions import finishing
@@ -19,6 +21,7 @@ from cloacina.executions.handing import Taken
 from cloacina.executions.log_sink import LogSink
 from cloacina.executions.served import ServedQueues
 from cloacina.settings import Settings
+from cloacina.tenants import limits
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import Tenant
 
@@ -90,6 +93,7 @@ class Engine:
 
         Raises:
             TenantNotFound: the tenant is gone.
+            TenantSuspended, TenantMigrating, TenantSchemaTooNew: nothing may start there now.
         """
         tenant, claim = self._begin(tenant_id, execution_id)
         turn = _Turn(self._dispatcher, self._queues, tenant)
@@ -114,9 +118,9 @@ class Engine:
                 unit.expected = self._scopes.get(tenant_id)
                 return self._first(unit, tenant_id, execution_id)
         except DATABASE_ERRORS:
-            # of a tenant that is gone there are no tables
+            # there are no tables of a tenant that is gone, or other ones
             with self._database.platform() as session:
-                tenants.find_by_id(session, tenant_id)
+                tenants.find_open(session, tenant_id)
             raise
 
     def _first(
@@ -129,8 +133,10 @@ class Engine:
             return tenant, None
 
         def most_running() -> int:
-            slots = tenants.entered(unit, tenant_id)[1]
-            return self._settings.tenant_running_tasks or max(1, slots - 1)
+            tenant, slots = tenants.entered(unit, tenant_id)
+            tenants.check_open(tenant)
+            default = limits.defaults(self._settings, slots)
+            return limits.allowed(tenant.limits, default).max_concurrent_tasks
 
         claim, is_full = claim_next(unit, self._graphs, self._terms, execution_id, most_running)
         tenant, _ = tenants.entered(unit, tenant_id)
@@ -179,7 +185,8 @@ class Engine:
         give_up = time.monotonic() + PATIENCE_S
         while True:
             try:
-                with self._database.unit(as_tenant(tenant)) as unit:
+                with self._database.unit(tenants.re_enter(tenant)) as unit:
+                    unit.expected = search_path(tenant.schema)
                     finished = finishing.finish(
                         unit,
                         self._graphs,
@@ -188,6 +195,7 @@ class Engine:
                         outcome,
                         tenant_id=tenant.id,
                         claim_more=goes_on,
+                        is_open=partial(tenants.is_active, unit),
                         also=sink.rest_calls(),
                     )
             except LostClaim:

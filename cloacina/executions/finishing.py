@@ -1,6 +1,6 @@
 """Ends attempts: stores what came of them and all that follows from it, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import random
@@ -56,6 +56,7 @@ def finish(
     *,
     tenant_id: UUID,
     claim_more: bool = False,
+    is_open: Callable[[], bool] = lambda: True,
     also: Sequence[Call] = (),
 ) -> Finished:
     """Store what came of an attempt and all that follows from it, claim another task, and commit.
@@ -68,14 +69,16 @@ def finish(
         outcome: what came of it.
         tenant_id: whose it is, for the wake-up of a retry.
         claim_more: whether to claim a task that waits: of the execution first, else of another.
+        is_open: says, once the unit has begun, whether the tenant may begin further tasks.
         also: what else is stored with it.
 
     Raises:
         LostClaim: the claim was given to somebody else; nothing is stored.
     """
-    return _Finishing(unit, graphs, terms, claim, outcome, claim_more=claim_more).run(
-        tenant_id, also
+    finishing = _Finishing(
+        unit, graphs, terms, claim, outcome, claim_more=claim_more, is_open=is_open
     )
+    return finishing.run(tenant_id, also)
 
 
 class _Finishing:
@@ -88,6 +91,7 @@ class _Finishing:
         outcome: Outcome,
         *,
         claim_more: bool,
+        is_open: Callable[[], bool],
     ) -> None:
         self._unit = unit
         self._graphs = graphs
@@ -95,6 +99,7 @@ class _Finishing:
         self._claim = claim
         self._outcome = outcome
         self._claim_more = claim_more
+        self._is_open = is_open
         self._output = outcome.context if isinstance(outcome, Completed) else None
 
     def run(self, tenant_id: UUID, also: Sequence[Call]) -> Finished:
@@ -139,6 +144,9 @@ class _Finishing:
         remaining = {row.task_id: row.open_dependencies for rows in counts for row in rows}
         records = Records(self._unit, step.id, size, remaining, outputs)
         row = found[0] if found else None
+        if self._claim_more and not self._is_open():
+            self._claim_more = False
+            return step, records, None, None, False
         if not self._claim_more:
             return step, records, None, None, bool(row and row.found)
         return (

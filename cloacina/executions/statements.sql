@@ -42,6 +42,12 @@ SELECT 1 AS done
 SELECT count(*) AS running FROM task_executions
 WHERE status = 'Running' AND sub_status = 'Active'
 
+-- name: count_open
+-- Counts the executions that have not ended, no further than to `most`.
+SELECT count(*) AS found FROM (
+    SELECT 1 FROM workflow_executions WHERE status IN ('Pending', 'Running', 'Paused') LIMIT :most
+) counted
+
 -- name: claim_task
 UPDATE task_executions
 SET status = 'Running', sub_status = 'Active', attempt = :attempt, claim_token = :token,
@@ -241,12 +247,12 @@ WHERE origin.execution_id = :rerun_of AND origin.task_id = task_executions.task_
     AND task_executions.status = 'Completed'
 
 -- name: origin
--- What a rerun needs to know of the execution that it repeats.
+-- What a rerun needs to know of the execution that it repeats; nobody deletes the package meanwhile.
 SELECT e.id, e.package_id, e.workflow_name, e.status, e.input_context, {now} AS moment,
     p.deleted_at IS NOT NULL AS package_is_gone,
     EXISTS (SELECT 1 FROM packages a
         WHERE a.workflow_name = e.workflow_name AND a.active AND a.paused) AS is_paused
-FROM workflow_executions e JOIN packages p ON p.id = e.package_id WHERE e.id = :execution_id
+FROM workflow_executions e JOIN packages p ON p.id = e.package_id WHERE e.id = :execution_id {keep:p}
 
 -- name: ended_tasks
 -- Tasks that Completed, or that their rules skipped; not those that a cancel or a time limit did.

@@ -14,6 +14,7 @@ from cloacina.db import Call, Row, SqlFile, Unit, after, now, rows_changed
 from cloacina.errors import Unauthorized
 from cloacina.keys.errors import KeyNotFound
 from cloacina.keys.models import ApiKeyRow, KeyInfo, Principal
+from cloacina.tenants import services as tenants
 from cloacina.tenants.models import Tenant
 
 SQL = SqlFile(Path(__file__).with_name("statements.sql"))
@@ -116,31 +117,20 @@ def verified(rows: Sequence[Row]) -> tuple[Principal, bool]:
     if not rows:
         raise Unauthorized
     (row,) = rows
-    if row.tenant_uuid is None and not row.is_admin:
+    if row.id is None and not row.is_admin:
         raise Unauthorized
     key = KeyInfo(
-        id=row.id,
-        name=row.name,
+        id=row.key_id,
+        name=row.key_name,
         role=row.role,
         is_admin=bool(row.is_admin),
         tenant_name=row.tenant_name,
         revoked=bool(row.revoked),
-        created_at=row.created_at,
+        created_at=row.key_created_at,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
     )
-    tenant = None
-    if row.tenant_uuid is not None:
-        tenant = Tenant(
-            id=row.tenant_uuid,
-            name=row.tenant_name,
-            schema=row.schema_name,
-            role=row.role_name,
-            status=row.status,
-            description=row.description,
-            created_at=row.tenant_created_at,
-            schema_version=row.schema_version,
-        )
+    tenant = None if row.id is None else tenants.of_row(row)
     return Principal(key, tenant), bool(row.use_is_news)
 
 

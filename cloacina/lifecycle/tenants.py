@@ -104,8 +104,7 @@ def add_tenant(
     session.add(row)
     session.add(WakeupRow(tenant_id=row.id, due_at=after(0), reconcile_at=after(0)))
     session.flush()
-    session.refresh(row)
-    return row.value()
+    return services.find_by_id(session, row.id)
 
 
 def delete_tenant(database: Database, name: str) -> Removal:
@@ -144,7 +143,8 @@ def _mark_deleting(database: Database, name: str) -> tuple[Tenant, int] | None:
         if row is None:
             return None
         row.status = DELETING
-        return row.value(), keys.revoke_all_of(session, row.id)
+        session.flush()
+        return services.find_in_any_state(session, row.id), keys.revoke_all_of(session, row.id)
 
 
 def _close(database: Database, tenant: Tenant) -> None:

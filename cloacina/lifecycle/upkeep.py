@@ -3,25 +3,22 @@
 import logging
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import update
 
 from cloacina.dag.errors import InvalidWorkflow
 from cloacina.dag.graph import Graph
-from cloacina.dag.states import TERMINAL_EXECUTION_STATES
 from cloacina.db import AS_PLATFORM, Call, Database, Row, after, as_tenant
 from cloacina.dispatch import HINT_LOST_S
 from cloacina.executions import claims, control, finishing
 from cloacina.executions import transition as executions
 from cloacina.executions.claims import Terms
 from cloacina.executions.graphs import GraphCache
-from cloacina.executions.models import ExecutionRow
 from cloacina.executions.params import check_slots
+from cloacina.lifecycle.removal import purge_deleted
 from cloacina.packages import builds
 from cloacina.packages.builds import Build
 from cloacina.packages.cache import PackageCache, package_code
 from cloacina.packages.errors import InvalidPackage
-from cloacina.packages.models import ArchiveChunkRow, PackageRow
 from cloacina.sandbox.errors import ChildError, LoadFailed
 from cloacina.sandbox.pool import Sandbox
 from cloacina.tenants import services as tenants
@@ -31,8 +28,6 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = claims.LEASE_S / 2
 """Seconds between two looks after a tenant that has open executions."""
-
-_IS_OPEN = ExecutionRow.status.not_in(TERMINAL_EXECUTION_STATES)
 
 
 def sweep(database: Database, graphs: GraphCache, tenant: Tenant, terms: Terms) -> None:
@@ -118,7 +113,7 @@ def reconcile(
     while _build_next(database, sandbox, cache, tenant):
         pass
     with database.tenant(tenant) as session:
-        _purge_deleted(session)
+        purge_deleted(session)
 
 
 def _build_next(database: Database, sandbox: Sandbox, cache: PackageCache, tenant: Tenant) -> bool:
@@ -162,15 +157,3 @@ def _fail(database: Database, tenant: Tenant, build: Build, error: str) -> None:
         builds.fail(session, build, error)
     package = build.package
     log.info("tenant %s: %s %s failed to build", tenant.name, package.package_name, package.version)
-
-
-def _purge_deleted(session: Session) -> None:
-    """Drop the archives of deleted packages that no open execution runs any more."""
-    in_use = select(ExecutionRow.package_id).where(_IS_OPEN)
-    gone = select(PackageRow.id).where(
-        PackageRow.deleted_at.is_not(None), PackageRow.id.not_in(in_use)
-    )
-    session.execute(
-        delete(ArchiveChunkRow).where(ArchiveChunkRow.package_id.in_(gone)),
-        execution_options={"synchronize_session": False},
-    )

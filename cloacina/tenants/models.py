@@ -4,19 +4,42 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import BigInteger, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloacina.db.clock import UtcDateTime
 from cloacina.db.models import PlatformBase
 
-ACTIVE = "active"
-DELETING = "deleting"
+ACTIVE, SUSPENDED, DELETING = "active", "suspended", "deleting"
+STATUSES = (ACTIVE, SUSPENDED, DELETING)
 
 PUBLIC_TENANT = "public"
 PUBLIC_SCHEMA = "tenant_public"
 
 HINT_KEY = "hints"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a tenant may use at most, where that differs from what the settings give to all.
+
+    Parameters:
+        max_agents: workers of its own.
+        max_concurrent_tasks: tasks that run at once.
+        max_queued_executions: executions that were accepted and have not ended.
+        max_packages: stored versions of packages.
+        max_storage_bytes: bytes of the archives that are stored.
+        max_requests_per_s: requests a second.
+
+    None: as the settings say.
+    """
+
+    max_agents: int | None = None
+    max_concurrent_tasks: int | None = None
+    max_queued_executions: int | None = None
+    max_packages: int | None = None
+    max_storage_bytes: int | None = None
+    max_requests_per_s: int | None = None
 
 
 @dataclass(frozen=True)
@@ -29,10 +52,12 @@ class Tenant:
         name: what people call it.
         schema: the schema of its tables.
         role: the database role that may use them.
-        status: `active` or `deleting`.
+        status: `active`, `suspended` (nothing new starts) or `deleting`.
         description: what its creator wrote.
         created_at: when.
         schema_version: revision of its tables.
+        is_migrating: its tables are being changed right now.
+        limits: what differs from the settings.
     """
 
     id: UUID
@@ -43,6 +68,8 @@ class Tenant:
     description: str | None
     created_at: datetime
     schema_version: str
+    is_migrating: bool
+    limits: Limits
 
 
 class TenantRow(PlatformBase):
@@ -58,19 +85,26 @@ class TenantRow(PlatformBase):
     description: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     schema_version: Mapped[str]
+    # somebody changes its tables until then at the latest
+    migrating_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # of a tenant that is being deleted: what runs is killed then
+    drain_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    def value(self) -> Tenant:
-        """Give the frozen value that other features work with."""
-        return Tenant(
-            id=self.id,
-            name=self.name,
-            schema=self.schema_name,
-            role=self.role_name,
-            status=self.status,
-            description=self.description,
-            created_at=self.created_at,
-            schema_version=self.schema_version,
-        )
+
+class LimitsRow(PlatformBase):
+    """What a tenant may use at most; a tenant without a row has what the settings give to all."""
+
+    __tablename__ = "limits"
+
+    tenant_id: Mapped[UUID] = mapped_column(
+        ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True
+    )
+    max_agents: Mapped[int | None]
+    max_concurrent_tasks: Mapped[int | None]
+    max_queued_executions: Mapped[int | None]
+    max_packages: Mapped[int | None]
+    max_storage_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    max_requests_per_s: Mapped[int | None]
 
 
 class WakeupRow(PlatformBase):

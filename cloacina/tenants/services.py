@@ -2,27 +2,34 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import ColumnElement, Row, Select, false, func, select, update
 from sqlalchemy.orm import Session
 
-from cloacina.db import AS_PLATFORM, Call, SqlFile, Unit, after
+from cloacina.db import AS_PLATFORM, Call, SqlFile, Unit, after, now
 from cloacina.db import Row as NamedRow
 from cloacina.db.database import TIMEOUTS, search_path
 from cloacina.fleet.services import GONE_S
-from cloacina.tenants.errors import TenantCreationFailed, TenantNotFound
+from cloacina.tenants.errors import TenantCreationFailed, TenantNotFound, TenantSuspended
 from cloacina.tenants.models import (
     ACTIVE,
+    DELETING,
     HINT_KEY,
     PUBLIC_SCHEMA,
     PUBLIC_TENANT,
+    SUSPENDED,
+    Limits,
+    LimitsRow,
     ServerKeyRow,
     Tenant,
     TenantRow,
     WakeupRow,
 )
+from cloacina.tenants.versions import check_tables
 
 SQL = SqlFile(Path(__file__).with_name("statements.sql"))
 
@@ -30,6 +37,9 @@ SQL = SqlFile(Path(__file__).with_name("statements.sql"))
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 # `none` would mean "no role" where a tenant's role is set
 _RESERVED = frozenset({PUBLIC_TENANT, PUBLIC_SCHEMA, "postgres", "information_schema", "none"})
+
+LIMITS = tuple(field.name for field in fields(Limits))
+"""The names of all limits."""
 
 
 def check_name(name: str, service_roles: Sequence[str]) -> None:
@@ -57,12 +67,7 @@ def find(session: Session, name: str) -> Tenant:
     Raises:
         TenantNotFound: there is none, or it is being deleted.
     """
-    row = session.scalar(
-        select(TenantRow).where(TenantRow.name == name, TenantRow.status == ACTIVE)
-    )
-    if row is None:
-        raise TenantNotFound(name)
-    return row.value()
+    return _one(session, name, TenantRow.name == name, TenantRow.status != DELETING)
 
 
 def find_by_id(session: Session, tenant_id: UUID) -> Tenant:
@@ -71,12 +76,39 @@ def find_by_id(session: Session, tenant_id: UUID) -> Tenant:
     Raises:
         TenantNotFound: there is none, or it is being deleted.
     """
-    row = session.scalar(
-        select(TenantRow).where(TenantRow.id == tenant_id, TenantRow.status == ACTIVE)
-    )
+    return _one(session, str(tenant_id), TenantRow.id == tenant_id, TenantRow.status != DELETING)
+
+
+def find_in_any_state(session: Session, tenant_id: UUID) -> Tenant:
+    """Give the tenant of an id, also while it is being deleted; raises as `find_by_id` does."""
+    return _one(session, str(tenant_id), TenantRow.id == tenant_id)
+
+
+def _one(session: Session, named: str, *conditions: ColumnElement[bool]) -> Tenant:
+    row = session.execute(_tenants().where(*conditions)).first()
     if row is None:
-        raise TenantNotFound(str(tenant_id))
-    return row.value()
+        raise TenantNotFound(named)
+    return of_row(row)
+
+
+def find_open(session: Session, tenant_id: UUID) -> Tenant:
+    """Give the tenant of an id, if something new may start there now.
+
+    Raises:
+        TenantNotFound, TenantSuspended, TenantMigrating, TenantSchemaTooNew: it may not.
+    """
+    tenant = find_by_id(session, tenant_id)
+    check_open(tenant)
+    return tenant
+
+
+def check_open(tenant: Tenant) -> None:
+    """Make sure that something new may start at a tenant; raises as `find_open` does."""
+    if tenant.status == DELETING:
+        raise TenantNotFound(tenant.name)
+    if tenant.status == SUSPENDED:
+        raise TenantSuspended(tenant.name)
+    check_tables(tenant)
 
 
 def enter(tenant_id: UUID) -> Call:
@@ -88,17 +120,33 @@ def enter(tenant_id: UUID) -> Call:
 def entered(unit: Unit, tenant_id: UUID) -> tuple[Tenant, int]:
     """Give the tenant that a unit, opened with `enter`, acts as, and the slots that serve it.
 
+    It may be in any state: what runs there may end.
+
     Raises:
-        TenantNotFound: there is none, or it is being deleted.
+        TenantNotFound: there is none.
     """
     if not unit.opened:
         unit.ask()
     if not unit.opened:
         raise TenantNotFound(str(tenant_id))
     (row,) = unit.opened
-    tenant = _tenant(row)
+    tenant = of_row(row)
     unit.scope = search_path(tenant.schema)
     return tenant, row.slots or 0
+
+
+def re_enter(tenant: Tenant) -> Call:
+    """Have a unit act as the role of a tenant that was found before; `is_active` knows its state.
+
+    `Unit.expected` is to be the tenant's search_path.
+    """
+    scope = {"role": tenant.role, "path": search_path(tenant.schema)}
+    return Call(SQL.re_enter, {"tenant_id": tenant.id, **scope, **TIMEOUTS})
+
+
+def is_active(unit: Unit) -> bool:
+    """Say whether something new may start at the tenant of a unit that `re_enter` opened."""
+    return bool(unit.opened) and unit.opened[0].status == ACTIVE
 
 
 def find_call(name: str) -> Call:
@@ -110,10 +158,11 @@ def found(rows: Sequence[NamedRow], name: str) -> Tenant:
     """Read the answer to `find_call`; raises as `find` does."""
     if not rows:
         raise TenantNotFound(name)
-    return _tenant(rows[0])
+    return of_row(rows[0])
 
 
-def _tenant(row: NamedRow) -> Tenant:
+def of_row(row: NamedRow | Row[*tuple[Any, ...]]) -> Tenant:
+    """Make the frozen value of a row that has a tenant's columns and those of its limits."""
     return Tenant(
         id=row.id,
         name=row.name,
@@ -123,7 +172,25 @@ def _tenant(row: NamedRow) -> Tenant:
         description=row.description,
         created_at=row.created_at,
         schema_version=row.schema_version,
+        is_migrating=bool(row.is_migrating),
+        limits=Limits(**{name: getattr(row, name) for name in LIMITS}),
     )
+
+
+def _tenants() -> Select[*tuple[Any, ...]]:
+    """Select what `of_row` reads."""
+    return select(
+        TenantRow.id,
+        TenantRow.name,
+        TenantRow.schema_name,
+        TenantRow.role_name,
+        TenantRow.status,
+        TenantRow.description,
+        TenantRow.created_at,
+        TenantRow.schema_version,
+        func.coalesce(TenantRow.migrating_until > now(), false()).label("is_migrating"),
+        *(getattr(LimitsRow, name) for name in LIMITS),
+    ).outerjoin(LimitsRow, LimitsRow.tenant_id == TenantRow.id)
 
 
 def wake_calls(tenant_id: UUID, in_s: float) -> list[Call]:
@@ -133,7 +200,7 @@ def wake_calls(tenant_id: UUID, in_s: float) -> list[Call]:
 
 def list_all(session: Session) -> list[Tenant]:
     """Give all tenants by name, `public` and those being deleted among them."""
-    return [row.value() for row in session.scalars(select(TenantRow).order_by(TenantRow.name))]
+    return [of_row(row) for row in session.execute(_tenants().order_by(TenantRow.name))]
 
 
 def hint_key(session: Session) -> bytes:

@@ -1,27 +1,44 @@
 -- What every hint and every execution asks of tenants.
 
 -- name: enter
--- Finds a tenant and acts as its role from then on; for one that is gone nothing is set, and what
--- follows is refused, since the service has no rights on tenants' tables. `slots` are those of the
--- live workers that serve it.
+-- Finds a tenant in any state and acts as its role from then on; for one that is gone nothing is
+-- set, and what follows is refused, since the service has no rights on tenants' tables. `slots` are
+-- those of the live workers that serve it.
 SELECT set_config('role', role_name, true) AS role,
     set_config('search_path', '"' || replace(schema_name, '"', '""') || '"', true) AS path,
     set_config('statement_timeout', :timeout, true) AS timeout,
     set_config('lock_timeout', :lock_timeout, true) AS lock_timeout,
     set_config('idle_in_transaction_session_timeout', :idle_timeout, true) AS idle,
-    id, name, schema_name, role_name, status, description, created_at, schema_version,
+    t.id, t.name, t.schema_name, t.role_name, t.status, t.description, t.created_at, t.schema_version,
+    COALESCE(t.migrating_until > {now}, FALSE) AS is_migrating, l.max_agents, l.max_concurrent_tasks,
+    l.max_queued_executions, l.max_packages, l.max_storage_bytes, l.max_requests_per_s,
     (SELECT sum(concurrency) FROM public.workers
         WHERE heartbeat_at > {after:silence_s} AND (tenant_names IS NULL
             OR strpos(',' || tenant_names || ',', ',' || t.name || ',') > 0)) AS slots
-FROM public.tenants t WHERE id = :tenant_id AND status = 'active'
+FROM public.tenants t LEFT JOIN public.limits l ON l.tenant_id = t.id WHERE t.id = :tenant_id
 -- sqlite:
-SELECT id, name, schema_name, role_name, status, description, created_at, schema_version,
+SELECT t.id, t.name, t.schema_name, t.role_name, t.status, t.description, t.created_at, t.schema_version,
+    COALESCE(t.migrating_until > {now}, FALSE) AS is_migrating, l.max_agents, l.max_concurrent_tasks,
+    l.max_queued_executions, l.max_packages, l.max_storage_bytes, l.max_requests_per_s,
     (SELECT sum(concurrency) FROM workers WHERE heartbeat_at > {after:silence_s}) AS slots
-FROM tenants t WHERE id = :tenant_id AND status = 'active'
+FROM tenants t LEFT JOIN limits l ON l.tenant_id = t.id WHERE t.id = :tenant_id
+
+-- name: re_enter
+-- Acts as the role of a tenant that is known, and gives the state that it is in by now.
+SELECT set_config('role', :role, true) AS role, set_config('search_path', :path, true) AS path,
+    set_config('statement_timeout', :timeout, true) AS timeout,
+    set_config('lock_timeout', :lock_timeout, true) AS lock_timeout,
+    set_config('idle_in_transaction_session_timeout', :idle_timeout, true) AS idle,
+    (SELECT status FROM public.tenants WHERE id = :tenant_id) AS status
+-- sqlite:
+SELECT status FROM tenants WHERE id = :tenant_id
 
 -- name: find
-SELECT id, name, schema_name, role_name, status, description, created_at, schema_version
-FROM tenants WHERE name = :name AND status = 'active'
+SELECT t.id, t.name, t.schema_name, t.role_name, t.status, t.description, t.created_at, t.schema_version,
+    COALESCE(t.migrating_until > {now}, FALSE) AS is_migrating, l.max_agents, l.max_concurrent_tasks,
+    l.max_queued_executions, l.max_packages, l.max_storage_bytes, l.max_requests_per_s
+FROM tenants t LEFT JOIN limits l ON l.tenant_id = t.id
+WHERE t.name = :name AND t.status <> 'deleting'
 
 -- name: wake
 -- Moves a tenant's wake-up earlier, never later.
@@ -37,3 +54,7 @@ UPDATE tenant_wakeups
 SET due_at = CASE
     WHEN CAST(:in_s AS double precision) IS NULL OR reconcile_at < {after:in_s} THEN reconcile_at ELSE {after:in_s} END
 WHERE tenant_id = :tenant_id AND due_at = :seen
+
+-- name: keep_limits
+-- Makes the row of a tenant's own limits, where there is none yet.
+INSERT INTO limits (tenant_id) VALUES (:tenant_id) ON CONFLICT DO NOTHING

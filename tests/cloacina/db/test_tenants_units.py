@@ -11,7 +11,7 @@ from cloacina.db.sql_file import make_statement
 from cloacina.lifecycle.tenants import create_tenant, delete_tenant
 from cloacina.tenants import services as tenants
 from cloacina.tenants.errors import TenantNotFound
-from cloacina.tenants.models import Tenant
+from cloacina.tenants.models import STATUSES, Tenant
 from tests.cloacina.executions.runs import Runs, chain
 
 EXECUTIONS = "SELECT id FROM workflow_executions"
@@ -86,26 +86,28 @@ def test_what_the_opening_found_is_told(database: Database, pair: tuple[Tenant, 
     assert (row.who, row.path) == (tenant.role, tenant.schema)
 
 
-def gone(database: Database, how: str) -> Tenant:
+def test_a_unit_for_a_tenant_that_is_gone_is_refused(database: Database) -> None:
     tenant = create_tenant(database, f"t_{uuid4().hex[:12]}")
-    if how == "deleted":
-        delete_tenant(database, tenant.name)
-    else:
-        with database.unit(AS_PLATFORM) as unit:
-            text = "UPDATE tenants SET status = 'deleting' WHERE id = :id"
-            unit.commit(Call(make_statement("test", text, ""), {"id": tenant.id}))
-    return tenant
-
-
-@pytest.mark.parametrize("how", ["deleted", "deleting"])
-def test_a_unit_for_a_tenant_that_is_gone_is_refused(database: Database, how: str) -> None:
-    tenant = gone(database, how)
+    delete_tenant(database, tenant.name)
     with pytest.raises(TenantNotFound), database.unit(tenants.enter(tenant.id)) as unit:
         tenants.entered(unit, tenant.id)
     # and so is whatever was sent along without waiting for the answer
     for text in (EXECUTIONS, of(tenant)):
         with pytest.raises(DATABASE_ERRORS), database.unit(tenants.enter(tenant.id)) as unit:
             unit.ask(ask(text))
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_unit_enters_a_tenant_in_any_state_and_learns_it(database: Database, status: str) -> None:
+    tenant = create_tenant(database, f"t_{uuid4().hex[:12]}")
+    with database.unit(AS_PLATFORM) as unit:
+        text = "UPDATE tenants SET status = :status WHERE id = :id"
+        unit.commit(Call(make_statement("test", text, ""), {"id": tenant.id, "status": status}))
+    with database.unit(tenants.enter(tenant.id)) as unit:
+        assert tenants.entered(unit, tenant.id)[0].status == status
+    with database.unit(tenants.re_enter(tenant)) as unit:
+        unit.ask(ask(EXECUTIONS))
+        assert tenants.is_active(unit) is (status == "active")
 
 
 def test_a_unit_for_a_tenant_that_never_was_is_refused(either_database: Database) -> None:

@@ -16,8 +16,14 @@ from cloacina.db import Call, Unit
 # they gather what is to be written, and ask for nothing before `calls` gives it
 COLLECTORS = ("executions.transition.Transition",)
 
-# both switch to the platform by themselves, or say what a unit began with
-SWITCHING = ("tenants.services.wake_calls", "tenants.services.entered")
+# they switch to the platform or the owner by themselves, or say what a unit began with
+SWITCHING = (
+    "tenants.services.wake_calls",
+    "tenants.services.entered",
+    "tenants.services.is_active",
+    "lifecycle.rights.ensure_rights",
+    "lifecycle.tenants.add_tenant",
+)
 
 
 def found(features: tuple[str, ...]) -> set[str]:

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from cloacina.audit import services as audit
 from cloacina.dag.graph import Graph
 from cloacina.db import Call, Unit, now
 from cloacina.executions import (
@@ -25,6 +26,7 @@ from cloacina.executions import (
     idempotency,
     inputs,
     logs,
+    queue,
     services,
     transition,
 )
@@ -38,20 +40,24 @@ from cloacina.fleet import services as fleet
 from cloacina.fleet.services import Worker
 from cloacina.keys import services as keys
 from cloacina.keys.models import KeyInfo, Principal
-from cloacina.packages import builds
+from cloacina.lifecycle import removal
+from cloacina.packages import builds, room
 from cloacina.packages import services as packages
-from cloacina.packages.archive import inspect_archive
+from cloacina.packages.archive import ArchiveInfo, inspect_archive
+from cloacina.packages.room import Room
 from cloacina.packages.services import Package
 from cloacina.schedules import services as schedules
 from cloacina.schedules.models import ScheduleRow
+from cloacina.tenants import limits
 from cloacina.tenants import services as tenants
+from cloacina.tenants.models import Tenant
 from tests.cloacina.executions.runs import MAX_BYTES, Runs, task
 from tests.cloacina.packages import uploads
 
 Ask = Callable[["World", Any], object]
 
-TENANTS_FEATURES = ("packages", "executions", "schedules")
-PLATFORMS_FEATURES = ("tenants.services", "keys", "fleet")
+TENANTS_FEATURES = ("packages", "executions", "schedules", "lifecycle")
+PLATFORMS_FEATURES = ("tenants.services", "tenants.limits", "keys", "fleet", "audit")
 
 
 @dataclass
@@ -94,6 +100,12 @@ class World:
         with self.runs.database.tenant(self.runs.tenant) as session:
             session.execute(insert(ScheduleRow).values(values))
         return UUID(str(values["id"]))
+
+    @cached_property
+    def limited(self) -> Tenant:
+        """The tenant, once it has a row for limits of its own."""
+        limits.keep_row(self.runs.database, self.runs.tenant.id)
+        return self.runs.tenant
 
     def execution(self) -> UUID:
         """Start an execution."""
@@ -158,6 +170,10 @@ def _store(_: World, session: Session) -> UUID:
     return packages.store(session, info, packed)
 
 
+def _info() -> ArchiveInfo:
+    return inspect_archive(uploads.archive(f"p-{uuid4().hex[:8]}"))
+
+
 def _create(world: World, unit: Unit) -> object:
     made = creation.create(unit, world.package, world.graph, _request(), MAX_BYTES)
     return unit.ask(*made[1])
@@ -184,6 +200,10 @@ TENANTS: Mapping[str, Ask] = {
     "packages.builds.succeed": lambda w, s: builds.succeed(s, w.build(), uploads.DEFINITION, "0"),
     "packages.builds.fail": lambda w, s: builds.fail(s, w.build(), "broken"),
     "packages.services.store": _store,
+    "packages.services.stored_id": lambda _, s: packages.stored_id(s, _info()),
+    "packages.room.stored": lambda _, s: room.stored(s),
+    "packages.room.Room.check_for": lambda _, s: Room(1000, 10**9).check_for(s, _info()),
+    "packages.room.Room.check_with": lambda _, s: Room(1000, 10**9).check_with(s, _info()),
     "packages.services.list_active": lambda _, s: packages.list_active(s),
     "packages.services.find": lambda w, s: packages.find(s, w.package.workflow_name),
     "packages.services.find_active_call": lambda w, u: u.ask(
@@ -217,7 +237,7 @@ TENANTS: Mapping[str, Ask] = {
         w.paused(), w.runs.tenant.id
     ),
     "executions.control.Control.rerun": lambda w, u: w.control(u).rerun(
-        w.ended(), w.runs.tenant.id, start_from="start", request_id=None
+        w.ended(), w.runs.tenant.id, start_from="start", request_id=None, most_open=1000
     ),
     "executions.control.Control.end_overdue": lambda w, u: w.control(u).end_overdue(w.overdue(), 1),
     "executions.control.overdue_executions": lambda _, u: control.overdue_executions(u),
@@ -248,6 +268,7 @@ TENANTS: Mapping[str, Ask] = {
         logs.append_call(w.execution(), "a", 1, (), 0.0)
     ),
     "executions.logs.list_lines": lambda w, s: logs.list_lines(s, w.execution(), "acme"),
+    "executions.queue.count_call": lambda _, u: u.ask(queue.count_call(10)),
     "executions.services.list_executions": lambda _, s: services.list_executions(
         s, status=None, workflow=None, limit=10, offset=0
     ),
@@ -276,6 +297,7 @@ TENANTS: Mapping[str, Ask] = {
     "schedules.services.recent_executions": lambda w, s: schedules.recent_executions(
         s, w.schedule_id
     ),
+    "lifecycle.removal.purge_deleted": lambda _, s: removal.purge_deleted(s),
 }
 
 
@@ -300,6 +322,15 @@ def _key() -> KeyInfo:
 PLATFORMS: Mapping[str, Ask] = {
     "tenants.services.find": lambda w, s: tenants.find(s, w.runs.tenant.name),
     "tenants.services.find_by_id": lambda w, s: tenants.find_by_id(s, w.runs.tenant.id),
+    "tenants.services.find_in_any_state": lambda w, s: tenants.find_in_any_state(
+        s, w.runs.tenant.id
+    ),
+    "tenants.services.find_open": lambda w, s: tenants.find_open(s, w.runs.tenant.id),
+    "tenants.services.re_enter": lambda w, u: u.ask(tenants.re_enter(w.runs.tenant)),
+    "tenants.limits.lock": lambda w, s: limits.lock(s, w.limited.id),
+    "tenants.limits.change": lambda w, s: limits.change(s, w.limited, {"max_packages": 5}),
+    "tenants.limits.clear": lambda w, s: limits.clear(s, w.limited),
+    "audit.services.record": lambda w, s: audit.record(s, "key.create", w.runs.tenant),
     "tenants.services.enter": lambda w, u: u.ask(tenants.enter(w.runs.tenant.id)),
     "tenants.services.find_call": lambda w, u: u.ask(tenants.find_call(w.runs.tenant.name)),
     "tenants.services.list_all": lambda _, s: tenants.list_all(s),

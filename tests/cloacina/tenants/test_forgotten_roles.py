@@ -71,7 +71,7 @@ def test_each_function_that_takes_a_transaction_is_in_the_table() -> None:
 
 def test_each_feature_with_tables_is_looked_through() -> None:
     named = {name.partition(".")[0] for name in (*TENANTS_FEATURES, *PLATFORMS_FEATURES)}
-    assert features_with_tables() == named
+    assert features_with_tables() <= named
 
 
 @pytest.mark.parametrize("name", TENANTS)
