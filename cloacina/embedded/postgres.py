@@ -38,6 +38,26 @@ TUNING = {
 IO_WITHOUT_HELPERS = {"io_method": "sync"}
 
 
+def url_of_running(data_root: Path) -> str:
+    """Give the URL of the service's database in an embedded server that another process runs.
+
+    Parameters:
+        data_root: that process's.
+
+    Returns:
+        The URL; empty where no embedded server was ever started.
+    """
+    folder = data_root / EmbeddedPostgres.name
+    try:
+        port = (folder / "port").read_text(encoding="utf-8")
+        password = (folder / "service-password").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise ConfigurationError(f"{error.filename} cannot be read: {error.strerror}") from None
+    return _url(int(port), SERVICE, password, SERVICE)
+
+
 class EmbeddedPostgres(EmbeddedServer):
     """A PostgreSQL that runs as long as we do, with a database for the service.
 
@@ -93,7 +113,7 @@ class EmbeddedPostgres(EmbeddedServer):
             databases.drop_service(connection, name)
 
     def _url(self, role: str, password: str, database: str) -> str:
-        return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/{database}"
+        return _url(self.port, role, password, database)
 
     def _prepare(self) -> None:
         folder = self.folder
@@ -180,3 +200,7 @@ class EmbeddedPostgres(EmbeddedServer):
         url = self._url(ADMIN_ROLE, self._admin_password, name)
         with databases.connect(url) as connection:
             databases.close_functions(connection, name)
+
+
+def _url(port: int, role: str, password: str, database: str) -> str:
+    return f"postgresql://{role}:{password}@127.0.0.1:{port}/{database}"

@@ -134,6 +134,17 @@ def role_exists(session: Session, role: str) -> bool:
     return found is not None
 
 
+def may_log_in(session: Session, role: str) -> bool:
+    """Say whether a role that exists has logins of its own."""
+    found = text("SELECT rolcanlogin FROM pg_roles WHERE rolname = :role")
+    return session.scalar(found, {"role": role}) is True
+
+
+def set_password(session: Session, role: str, verifier: str) -> None:
+    """Let logins of a role in by another password from the commit on, given as its hash."""
+    execute_ddl(session, "ALTER ROLE {} PASSWORD {}", identifier(role), literal(verifier))
+
+
 def close_logins(session: Session, role: str) -> None:
     """Refuse new logins of a role from the commit on."""
     execute_ddl(session, "ALTER ROLE {} NOLOGIN", identifier(role))
