@@ -20,8 +20,11 @@ import click
 
 from cli.text import printable
 from cloacina.errors import CloacinaError
+from cloacina.tenants.errors import TenantNotFound
 
 OK, USER, TRANSPORT, NOT_FOUND, AUTHENTICATION, SERVER, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+NOT_FOUND_PREFIX = "not found — "
 
 _STATUS_EXITS = {
     400: USER,
@@ -69,6 +72,14 @@ class Refused(CloacinaError):
     """The command was not confirmed."""
 
 
+_KIND_EXITS = (
+    (TransportError, TRANSPORT),
+    (BuildFailed, SERVER),
+    # a command that asks the database itself ends as if a server had answered
+    (TenantNotFound, NOT_FOUND),
+)
+
+
 def exit_code(error: BaseException) -> int:
     """Give the exit code that an error ends the command with."""
     if isinstance(error, click.Abort | KeyboardInterrupt):
@@ -77,11 +88,7 @@ def exit_code(error: BaseException) -> int:
         return error.exit_code
     if isinstance(error, ApiError):
         return _STATUS_EXITS.get(error.status, SERVER)
-    if isinstance(error, TransportError):
-        return TRANSPORT
-    if isinstance(error, BuildFailed):
-        return SERVER
-    return USER
+    return next((code for kind, code in _KIND_EXITS if isinstance(error, kind)), USER)
 
 
 def report(error: BaseException, *, verbose: bool) -> int:
@@ -112,7 +119,7 @@ def _lines(error: BaseException, verbose: bool) -> Iterator[str]:
     elif isinstance(error, CloacinaError):
         # a package tells all its problems at once
         for problem in getattr(error, "problems", ()) or (error.message,):
-            yield f"Error: {problem}"
+            yield f"Error: {NOT_FOUND_PREFIX if exit_code(error) == NOT_FOUND else ''}{problem}"
     elif isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         yield f"Error: {where}{error.strerror or error}"
@@ -127,6 +134,6 @@ def _lines(error: BaseException, verbose: bool) -> Iterator[str]:
 def _prefix(error: ApiError) -> str:
     return {
         USER: "",
-        NOT_FOUND: "not found — ",
+        NOT_FOUND: NOT_FOUND_PREFIX,
         AUTHENTICATION: "authentication — ",
     }.get(exit_code(error), f"server (HTTP {error.status}) — ")

@@ -13,7 +13,7 @@ from cli.text import printable
 Row = Mapping[str, Any]
 Columns = Mapping[str, str | Callable[[Row], object]]
 
-_ID_KEYS = ("id", "execution_id", "package_id", "name", "schema_name", "sequence")
+_ID_KEYS = ("id", "execution_id", "package_id", "name", "username", "schema_name", "sequence")
 
 
 def show_list(state: State, items: Sequence[Row], columns: Columns) -> None:

@@ -1,12 +1,14 @@
 """`server start` and `stop`, `worker`, `scheduler` and `admin`: the service itself."""
 
 import logging
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from cli.errors import MigrationStopped
 from cli.options import Command, Group
+from cli.output import show_done
 from cli.state import State, pass_state
 from cloacina import logs
 from cloacina.errors import ConfigurationError
@@ -127,3 +129,37 @@ def prepare_start(state: State) -> None:
     failure = prepare(_settings(state)).failure()
     if failure:
         logging.getLogger("supervisor").error("%s", failure)
+
+
+@admin.command("rotate-db-password")
+@click.argument("tenant")
+@_database_flag
+@pass_state
+def rotate_db_password(state: State, /, tenant: str, **flags: Any) -> None:
+    """Give a tenant's database role a new password, and print it this once.
+
+    Logins with the old one are refused from then on, and sessions that are open are ended.
+    Without a database's URL it is the embedded one of the home folder, whose server runs.
+    """
+    settings = _settings(state, **flags)
+    from cloacina.db import Database
+    from cloacina.embedded import url_of_running
+    from cloacina.lifecycle.installation import is_migrated
+    from cloacina.lifecycle.passwords import rotate_password
+
+    url = settings.database_url or url_of_running(settings.home / "data")
+    if not url:
+        raise ConfigurationError(
+            "`admin rotate-db-password` needs --database-url, CLOACINA_DATABASE_URL or"
+            f" database_url in config.toml: {settings.home} has no embedded database"
+        )
+    database = Database(url, pool_size=1)
+    try:
+        if not is_migrated(database):
+            raise ConfigurationError(
+                "the database is not at this version; run `cloacinactl admin migrate` first"
+            )
+        login = rotate_password(database, tenant)
+    finally:
+        database.close()
+    show_done(state, asdict(login), login.password)

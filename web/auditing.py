@@ -59,7 +59,6 @@ CHANGES: dict[str, Change] = {
     "tenants.migrate_tenant": Change("tenant.migrate", "schema_name"),
     "tenants.suspend_tenant": Change("tenant.suspend", "schema_name"),
     "tenants.resume_tenant": Change("tenant.resume", "schema_name"),
-    "tenants.export_tenant": Change("tenant.export", "schema_name"),
     "tenants.import_tenant": Change("tenant.import"),
     "tenants.remove_tenant": Change("tenant.delete", "schema_name"),
     "limits.set_limits": Change("limits.set"),

@@ -5,10 +5,11 @@ import logging
 from flask import Flask, Response, g, jsonify
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from cloacina.db import DATABASE_ERRORS
+from cloacina.db import DATABASE_ERRORS, first_line, is_passing
 from cloacina.errors import (
     CloacinaError,
     Conflict,
+    DatabaseUnavailable,
     Forbidden,
     InvalidInput,
     LimitReached,
@@ -101,8 +102,13 @@ def _answer_framework(error: HTTPException) -> Response:
 
 
 def _answer_unexpected(error: Exception) -> Response:
-    if isinstance(error, DATABASE_ERRORS) and (gone := _tenant_that_went()):
-        return _answer_known(gone)
+    if isinstance(error, DATABASE_ERRORS):
+        if gone := _tenant_that_went():
+            return _answer_known(gone)
+        if is_passing(error):
+            log.warning("%s: %s", DatabaseUnavailable.code, first_line(error))
+            text = "the database does not get to this at present; try again in a moment"
+            return _body(503, text, DatabaseUnavailable.code)
     return _answer_internal(error)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from cloacina import dispatch, logs
-from cloacina.db import DATABASE_ERRORS, first_line
+from cloacina.db import DATABASE_ERRORS, TenantLocked, first_line
 from cloacina.errors import DatabaseUnavailable
 from cloacina.lifecycle import upkeep
 from cloacina.tenants import services as tenants
@@ -50,6 +50,8 @@ def _serve(task: Any, tenant_id: str, subject_id: str, signature: str) -> None:
         _work(task.name, UUID(tenant_id), UUID(subject_id) if subject_id else None)
     except TenantNotFound:
         log.info("a hint for tenant %s, which is gone", tenant_id)
+    except TenantLocked as error:
+        log.warning("tenant %s: %s", tenant_id, error)
     except (TenantSuspended, TenantMigrating, TenantSchemaTooNew) as refusal:
         log.info("nothing starts: %s", refusal)
     except DatabaseUnavailable:

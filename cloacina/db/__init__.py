@@ -13,6 +13,7 @@ from cloacina.db.database import (
     is_passing,
     sqlstate,
 )
+from cloacina.db.locked import TenantLocked
 from cloacina.db.pipeline import Call, Row
 from cloacina.db.sql_file import SqlFile, Statement
 from cloacina.db.statements import execute_ddl, identifier, literal, rows_changed
@@ -27,6 +28,7 @@ __all__ = [
     "Row",
     "SqlFile",
     "Statement",
+    "TenantLocked",
     "TenantScope",
     "Unit",
     "UtcDateTime",

@@ -10,7 +10,7 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
+from cloacina.db.locked import Locked, TenantLocked
 from cloacina.db.pipeline import Call
 from cloacina.db.sql_file import make_statement
 from cloacina.db.units import (
@@ -40,6 +41,9 @@ POOL_RECYCLE_S = 1800
 STATEMENT_TIMEOUT_MS = 30_000
 UNIT_IDLE_TIMEOUT_MS = 4_000
 """Milliseconds after which PostgreSQL takes the locks of a process that was stopped in a unit."""
+TENANT_LOCK_TIMEOUT_MS = 2_000
+"""Milliseconds that a tenant's transaction waits for a lock. Whoever logs in as the tenant may lock
+its tables for as long as they like; no slot and no request is to stand still for that."""
 SQLITE_BUSY_TIMEOUT_MS = 20_000
 
 _CONNECT_ARGUMENTS = {
@@ -56,7 +60,8 @@ _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
 
 _ACT_AS = (
     "SELECT set_config('role', :role, true) AS role, set_config('search_path', :path, true)"
-    " AS path, set_config('statement_timeout', :timeout, true) AS timeout"
+    " AS path, set_config('statement_timeout', :timeout, true) AS timeout,"
+    " set_config('lock_timeout', :lock_timeout, true) AS lock_timeout"
 )
 _BEGIN_AS = text(_ACT_AS)
 _UNIT_AS = make_statement(
@@ -69,7 +74,8 @@ _UNIT_AS = make_statement(
 _DEFERRED = "cloacina_deferred"
 
 # deadlocks and the like, want of resources, cancelled statements, locks, a server that only reads
-_PASSING_STATES = ("40", "53", "57", "55P03", "25006")
+_LOCK_TIMEOUT = "55P03"
+_PASSING_STATES = ("40", "53", "57", _LOCK_TIMEOUT, "25006")
 
 DATABASE_ERRORS = (exc.DBAPIError, *DRIVER_ERRORS)
 """What the database may refuse a statement with."""
@@ -111,6 +117,7 @@ class Database:
             reset_on_return=None,
         )
         self._away_at = -math.inf
+        self._locked = Locked()
         self._service_role: str | None = None
         event.listen(self.engine, "connect", self._note_service_role)
 
@@ -156,8 +163,9 @@ class Database:
 
         Raises:
             DatabaseUnavailable: the database is away.
+            TenantLocked: somebody holds the tenant's tables locked.
         """
-        with self._transaction() as session:
+        with self._unlocked(search_path(scope.schema)), self._transaction() as session:
             self.act_as_tenant(session, scope)
             yield session
 
@@ -193,7 +201,13 @@ class Database:
 
         Raises:
             DatabaseUnavailable: the database is away.
+            TenantLocked: somebody holds the tenant's tables locked.
         """
+        with self._unlocked(_whose(opening)), self._opened(opening) as unit:
+            yield unit
+
+    @contextmanager
+    def _opened(self, opening: Call) -> Iterator[Unit]:
         unit: PostgresUnit | SqliteUnit
         if self.is_sqlite:
             unit = SqliteUnit(self.engine.raw_connection(), opening)
@@ -207,22 +221,34 @@ class Database:
         finally:
             unit.close()
 
+    @contextmanager
+    def _unlocked(self, tenant: Hashable) -> Iterator[None]:
+        """Wait for a tenant's locks no longer than `TENANT_LOCK_TIMEOUT_MS`, and seldom in vain."""
+        self._locked.check(tenant)
+        try:
+            yield
+        except DATABASE_ERRORS as error:
+            if sqlstate(error) != _LOCK_TIMEOUT:
+                raise
+            self._locked.note(tenant)
+            raise TenantLocked from error
+        self._locked.forget(tenant)
+
     def act_as_tenant(self, session: Session, scope: TenantScope) -> None:
         """Go on as a tenant's role, on its tables."""
-        self._act_as(session, scope.role, scope.schema)
+        self._act_as(session, _scope_values(scope.role, scope.schema, TIMEOUTS))
 
     def act_as_platform(self, session: Session) -> None:
         """Go on as the service, for the platform's rows of a transaction; these come last."""
-        self._act_as(session, "none", "public")
+        self._act_as(session, _scope_values("none", "public", _OWN_TIMEOUTS))
 
     def act_as_owner(self, session: Session, schema: str) -> None:
         """Go on as the owner of schemas and tables, to create or change them in `schema`."""
-        self._act_as(session, self.owner_role, schema)
+        self._act_as(session, _scope_values(self.owner_role, schema, _OWN_TIMEOUTS))
 
-    def _act_as(self, session: Session, role: str, schema: str) -> None:
+    def _act_as(self, session: Session, values: Mapping[str, str]) -> None:
         if not self.is_sqlite:
-            values = _scope_values(role, schema)
-            session.execute(_BEGIN_AS, {name: values[name] for name in ("role", "path", "timeout")})
+            session.execute(_BEGIN_AS, {name: values[name] for name in _SESSION_VALUES})
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
@@ -252,13 +278,18 @@ class Database:
 
 TIMEOUTS = {
     "timeout": str(STATEMENT_TIMEOUT_MS),
+    "lock_timeout": str(TENANT_LOCK_TIMEOUT_MS),
     "idle_timeout": str(UNIT_IDLE_TIMEOUT_MS),
 }
-"""What a unit's first statement sets besides its role."""
+"""What the first statement of a tenant's unit sets besides its role."""
+
+_OWN_TIMEOUTS = {**TIMEOUTS, "lock_timeout": "0"}
+# a session may stand still for longer than a unit: while what it reads is unpacked, say
+_SESSION_VALUES = ("role", "path", "timeout", "lock_timeout")
 
 
-def _scope_values(role: str, schema: str) -> dict[str, str]:
-    return {"role": role, "path": search_path(schema), **TIMEOUTS}
+def _scope_values(role: str, schema: str, timeouts: Mapping[str, str]) -> dict[str, str]:
+    return {"role": role, "path": search_path(schema), **timeouts}
 
 
 def search_path(schema: str) -> str:
@@ -266,12 +297,17 @@ def search_path(schema: str) -> str:
     return '"' + schema.replace('"', '""') + '"'
 
 
+def _whose(opening: Call) -> Hashable:
+    """Give what a unit's opening names its tenant by; the platform is never locked."""
+    return opening.parameters.get("tenant_id") or opening.parameters.get("path")
+
+
 def as_tenant(scope: TenantScope) -> Call:
     """Have a unit act as a tenant's role, on its tables."""
-    return Call(_UNIT_AS, _scope_values(scope.role, scope.schema))
+    return Call(_UNIT_AS, _scope_values(scope.role, scope.schema, TIMEOUTS))
 
 
-AS_PLATFORM = Call(_UNIT_AS, _scope_values("none", "public"))
+AS_PLATFORM = Call(_UNIT_AS, _scope_values("none", "public", _OWN_TIMEOUTS))
 """Has a unit act as the service, on the platform's tables; in a tenant's unit these come last."""
 
 

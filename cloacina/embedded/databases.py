@@ -23,6 +23,25 @@ _MADE_BY = """
 """
 
 
+# what every role may call, and what would let a tenant's direct login harm others: locks that
+# together fill the memory of all locks, and data that no table's limits count
+_CLOSE_FUNCTIONS = """
+DO $$
+DECLARE open_function regprocedure;
+BEGIN
+    FOR open_function IN
+        SELECT oid FROM pg_proc
+         WHERE pronamespace = 'pg_catalog'::regnamespace
+           AND (proname ~ '^pg_(try_)?advisory_' OR proname IN
+                ('lo_creat', 'lo_create', 'lo_from_bytea', 'pg_logical_emit_message'))
+           AND has_function_privilege('public', oid, 'EXECUTE')
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', open_function);
+    END LOOP;
+END $$
+"""
+
+
 CONNECT_TIMEOUT_S = 5
 
 
@@ -75,6 +94,18 @@ def ensure_service(connection: "Connection[Any]", name: str, password: str) -> N
 def close_maintenance_databases(connection: "Connection[Any]") -> None:
     """Keep all but the superuser out of the databases that every cluster has."""
     connection.execute("REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC")
+
+
+def close_functions(connection: "Connection[Any]", service: str) -> None:
+    """Keep tenants from functions of PostgreSQL that reach beyond their tables.
+
+    Parameters:
+        connection: the superuser's, to the service's database.
+        service: its role; it takes a lock of that kind when it first makes its tables.
+    """
+    connection.execute(_CLOSE_FUNCTIONS)
+    lock = "GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock(int, int) TO {}"
+    connection.execute(_named(lock, service))
 
 
 def drop_service(connection: "Connection[Any]", name: str) -> None:

@@ -26,6 +26,8 @@ TUNING = {
     "shared_buffers": "64MB",
     "max_wal_size": "256MB",
     "max_parallel_workers_per_gather": "0",
+    # whoever logs in as a tenant may sort what he likes; no one session is to fill the disk by it
+    "temp_file_limit": "1GB",
     "jit": "off",
     "huge_pages": "off",
     "timezone": "UTC",
@@ -34,6 +36,26 @@ TUNING = {
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
 IO_WITHOUT_HELPERS = {"io_method": "sync"}
+
+
+def url_of_running(data_root: Path) -> str:
+    """Give the URL of the service's database in an embedded server that another process runs.
+
+    Parameters:
+        data_root: that process's.
+
+    Returns:
+        The URL; empty where no embedded server was ever started.
+    """
+    folder = data_root / EmbeddedPostgres.name
+    try:
+        port = (folder / "port").read_text(encoding="utf-8")
+        password = (folder / "service-password").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise ConfigurationError(f"{error.filename} cannot be read: {error.strerror}") from None
+    return _url(int(port), SERVICE, password, SERVICE)
 
 
 class EmbeddedPostgres(EmbeddedServer):
@@ -78,6 +100,7 @@ class EmbeddedPostgres(EmbeddedServer):
         password = databases.new_password()
         with databases.connect(self.admin_url) as connection:
             databases.ensure_service(connection, name, password)
+        self._close_functions(name)
         return self._url(name, password, name)
 
     def drop_database(self, name: str) -> None:
@@ -90,7 +113,7 @@ class EmbeddedPostgres(EmbeddedServer):
             databases.drop_service(connection, name)
 
     def _url(self, role: str, password: str, database: str) -> str:
-        return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/{database}"
+        return _url(self.port, role, password, database)
 
     def _prepare(self) -> None:
         folder = self.folder
@@ -171,3 +194,13 @@ class EmbeddedPostgres(EmbeddedServer):
         with databases.connect(self.admin_url) as connection:
             databases.close_maintenance_databases(connection)
             databases.ensure_service(connection, SERVICE, self._service_password)
+        self._close_functions(SERVICE)
+
+    def _close_functions(self, name: str) -> None:
+        url = self._url(ADMIN_ROLE, self._admin_password, name)
+        with databases.connect(url) as connection:
+            databases.close_functions(connection, name)
+
+
+def _url(port: int, role: str, password: str, database: str) -> str:
+    return f"postgresql://{role}:{password}@127.0.0.1:{port}/{database}"

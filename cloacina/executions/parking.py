@@ -173,7 +173,7 @@ class Lot(threading.Thread):
             # one whose claim was lost meanwhile has stored its lines
             if entry.ref.id in self._waiting:
                 entry.sink.flush_if_due()
-                # so do the logs of a hundred tasks, which are stored one by one
+                # logs are stored one by one, and the next one's tenant may have its tables locked
                 self._keep_up()
         self._keep_up()
 

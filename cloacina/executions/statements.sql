@@ -31,8 +31,10 @@ ORDER BY position LIMIT 1
 SELECT EXISTS (SELECT 1 FROM task_executions WHERE status = 'Ready' AND ready_at <= {now}) AS found
 
 -- name: lock_claims
--- Lets one claim after another be counted against a tenant's most running tasks.
-SELECT pg_advisory_xact_lock(hashtextextended(current_schema(), 0)) AS done
+-- Lets one claim after another be counted against a tenant's most running tasks. An advisory lock
+-- would be anybody's to take who logs in to the database; a table is its own tenant's alone. This
+-- mode holds up nobody who reads or writes, only the next claim and, for a moment, a vacuum.
+LOCK TABLE packages IN SHARE UPDATE EXCLUSIVE MODE
 -- sqlite:
 SELECT 1 AS done
 

@@ -27,8 +27,15 @@ log = logging.getLogger(__name__)
 BOOTSTRAP_KEY_NAME = "bootstrap-admin"
 BOOTSTRAP_KEY_FILE = "bootstrap-key"
 
-# one lock for all that prepares a database, so that replicas starting together do it once
-_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('cloacina'), hashtext('installation'))")
+# one lock for all that prepares a database, so that replicas starting together do it once. It lies
+# on a table that tenants cannot reach, since they could hold an advisory lock for as long as they
+# like; where there are no tables yet, there are no tenants either
+_LOCK = text("LOCK TABLE public.alembic_version_platform IN SHARE UPDATE EXCLUSIVE MODE")
+_FIRST_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('cloacina'), hashtext('installation'))")
+_HAS_TABLES = text(
+    "SELECT EXISTS (SELECT 1 FROM pg_tables"
+    " WHERE schemaname = 'public' AND tablename = 'alembic_version_platform')"
+)
 _INSUFFICIENT_PRIVILEGE = "42501"
 
 
@@ -86,7 +93,12 @@ def is_migrated(database: Database) -> bool:
 
 
 def _lock(session: Session, database: Database) -> None:
-    if not database.is_sqlite:
+    if database.is_sqlite:
+        return
+    if not session.scalar(_HAS_TABLES):
+        session.execute(_FIRST_LOCK)
+    # whoever had that lock before has made the tables by now
+    if session.scalar(_HAS_TABLES):
         session.execute(_LOCK)
 
 

@@ -64,8 +64,6 @@ def create_tenant(
     services.check_name(name, (database.service_role, database.owner_role))
     try:
         with database.platform() as session:
-            if not roles.claim_name(session, name):
-                raise TenantCreationFailed(f"'{name}' is taken: it is just being created")
             status = session.scalar(select(TenantRow.status).where(TenantRow.name == name))
             if status == DELETING:
                 raise TenantCreationFailed(
@@ -74,6 +72,7 @@ def create_tenant(
             taken = "a tenant" if status else roles.name_is_taken(session, name)
             if taken:
                 raise TenantCreationFailed(f"'{name}' is taken: {taken} of that name exists")
+            roles.wait_little(session)
             verifier = roles.scram_verifier(session, name, password or keys.generate())
             tenant = add_tenant(
                 session,
@@ -90,6 +89,8 @@ def create_tenant(
     except exc.DBAPIError as error:
         if roles.is_duplicate(error):
             raise TenantCreationFailed(f"'{name}' is taken: it was just created") from None
+        if roles.is_being_made(error):
+            raise TenantCreationFailed(f"'{name}' is taken: it is just being created") from None
         raise
 
 

@@ -1,6 +1,7 @@
 """Unpacked packages on a worker, by tenant and content; what they hold is read, never written."""
 
 import os
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +11,7 @@ from uuid import uuid4
 from cloacina.db import Database
 from cloacina.packages.archive import remove_unpacked, unpack_archive
 from cloacina.packages.bzip2_reader import Readable
-from cloacina.packages.errors import NotWanted
+from cloacina.packages.errors import InvalidPackage, NotWanted
 from cloacina.packages.services import Package, open_archive
 from cloacina.sandbox.code import Code
 from cloacina.tenants.models import Tenant
@@ -19,6 +20,8 @@ MOST_PACKAGES = 200
 """Unpacked packages that are kept; the least recently used go first."""
 
 LOOK_EVERY_S = 5.0
+
+_HASH = re.compile(r"[0-9a-f]{1,64}")
 
 
 class PackageCache:
@@ -49,9 +52,12 @@ class PackageCache:
 
         Raises:
             NotWanted: the answer was no; nothing is left behind.
-            InvalidPackage: the stored archive is none.
+            InvalidPackage: the stored archive is none, or its hash.
             OSError: the folder cannot be written.
         """
+        if not _HASH.fullmatch(package.content_hash):
+            # the tenant's role may have written it: as a path it could lead to anywhere
+            raise InvalidPackage("the archive's hash is none; upload the package again")
         path = f"{self._root}/{tenant.id}/{package.content_hash}"
         try:
             os.utime(path)

@@ -24,6 +24,12 @@ class TenantNotFound(NotFound):
         super().__init__(f"tenant '{name}' not found")
 
 
+class TenantHasNoLogin(InvalidInput):
+    """Nobody can log in to the database as this tenant."""
+
+    code = "tenant_has_no_login"
+
+
 class TenantSuspended(Forbidden):
     """The tenant is suspended; an operator can resume it."""
 

@@ -18,20 +18,25 @@ END_WITHIN_MS = 5000
 """Milliseconds that are waited for the end of a session."""
 
 # all grants on a database are one row of its catalog, and PostgreSQL lets the second of two that
-# change it at once fail instead of waiting
-_LOCK_DATABASE_GRANTS = text(
-    "SELECT pg_advisory_xact_lock(hashtext('cloacina'), hashtext('grants on the database'))"
-)
+# change it at once fail instead of waiting. The lock is one on a table that tenants cannot reach:
+# an advisory lock is anybody's to take who logs in. Nobody who reads or writes the table waits.
+_LOCK_DATABASE_GRANTS = text("LOCK TABLE public.server_keys IN SHARE UPDATE EXCLUSIVE MODE")
 
-_CLAIM_NAME = text("SELECT pg_try_advisory_xact_lock(hashtext('cloacina tenant'), hashtext(:name))")
+_WAIT_LITTLE = text("SET LOCAL lock_timeout = '2s'")
+_LOCK_TIMED_OUT = "55P03"
 
 
-def claim_name(session: Session, name: str) -> bool:
-    """Keep a name for this transaction; False: another one is making a tenant of it.
+def wait_little(session: Session) -> None:
+    """Wait no longer than 2 s for somebody who is making a role of the same name.
 
-    Without it the second would wait for the role of the first, and an import may take minutes.
+    A tenant is made in a moment, but its import may take minutes.
     """
-    return session.scalar(_CLAIM_NAME, {"name": name}) is True
+    session.execute(_WAIT_LITTLE)
+
+
+def is_being_made(error: BaseException) -> bool:
+    """Say whether a statement failed because somebody else is making the same thing for longer."""
+    return sqlstate(error) == _LOCK_TIMED_OUT
 
 
 def name_is_taken(session: Session, name: str) -> str | None:
@@ -151,6 +156,17 @@ def role_exists(session: Session, role: str) -> bool:
     """Say whether a role is there."""
     found = session.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role})
     return found is not None
+
+
+def may_log_in(session: Session, role: str) -> bool:
+    """Say whether a role that exists has logins of its own."""
+    found = text("SELECT rolcanlogin FROM pg_roles WHERE rolname = :role")
+    return session.scalar(found, {"role": role}) is True
+
+
+def set_password(session: Session, role: str, verifier: str) -> None:
+    """Let logins of a role in by another password from the commit on, given as its hash."""
+    execute_ddl(session, "ALTER ROLE {} PASSWORD {}", identifier(role), literal(verifier))
 
 
 def close_logins(session: Session, role: str) -> None:

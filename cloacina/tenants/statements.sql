@@ -7,6 +7,7 @@
 SELECT set_config('role', role_name, true) AS role,
     set_config('search_path', '"' || replace(schema_name, '"', '""') || '"', true) AS path,
     set_config('statement_timeout', :timeout, true) AS timeout,
+    set_config('lock_timeout', :lock_timeout, true) AS lock_timeout,
     set_config('idle_in_transaction_session_timeout', :idle_timeout, true) AS idle,
     t.id, t.name, t.schema_name, t.role_name, t.status, t.description, t.created_at, t.schema_version,
     COALESCE(t.migrating_until > {now}, FALSE) AS is_migrating, l.max_agents, l.max_concurrent_tasks,
@@ -26,6 +27,7 @@ FROM tenants t LEFT JOIN limits l ON l.tenant_id = t.id WHERE t.id = :tenant_id
 -- Acts as the role of a tenant that is known, and gives the state that it is in by now.
 SELECT set_config('role', :role, true) AS role, set_config('search_path', :path, true) AS path,
     set_config('statement_timeout', :timeout, true) AS timeout,
+    set_config('lock_timeout', :lock_timeout, true) AS lock_timeout,
     set_config('idle_in_transaction_session_timeout', :idle_timeout, true) AS idle,
     (SELECT status FROM public.tenants WHERE id = :tenant_id) AS status
 -- sqlite:

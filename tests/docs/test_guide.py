@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from psycopg.conninfo import make_conninfo
+
 from cloacina.embedded import EmbeddedPostgres, EmbeddedValkey
 from tests.docs.conftest import GUIDE
 from tests.docs.runner import Runner
@@ -37,6 +39,9 @@ def test_the_guide_does_what_it_shows(
             },
             databases={
                 "administrator": postgres.admin_url,
+                "administrator-in-cloacina_prod": make_conninfo(
+                    postgres.admin_url, dbname="cloacina_prod"
+                ),
                 "service": f"{service}@{database}/cloacina_prod",
                 "sqlite": f"sqlite:///{home}/single/cloacina.db",
             },

@@ -13,9 +13,10 @@ from werkzeug.test import TestResponse
 
 from cloacina.audit.models import Event
 from cloacina.db import Database
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.tenants.models import Tenant
 from tests.cloacina.audit.lines import lines
+from tests.removal import delete_tenant
 from tests.web.auditing import address, changing_routes
 from tests.web.conftest import Caller, make_key, refusal
 from tests.web.packages import archive, build, definition
@@ -131,7 +132,10 @@ DONE: dict[str, Callable[[Scene], object]] = {
     "workflows.upload_workflow": upload_workflow,
 }
 # the changes of tenants themselves are tried where tenants are, in tests/cloacina/lifecycle
-OF_TENANTS = {"tenants.create_tenant", "tenants.migrate_tenant", "tenants.remove_tenant"}
+OF_TENANTS = {
+    *("tenants.create_tenant", "tenants.migrate_tenant", "tenants.remove_tenant"),
+    *("tenants.suspend_tenant", "tenants.resume_tenant", "tenants.import_tenant"),
+}
 PLATFORMS = {"keys.create_key", "tenants.create_tenant"}
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from cloacina.db import Database
 from cloacina.lifecycle.tenants import create_tenant
 from cloacina.packages.archive import remove_unpacked
 from cloacina.packages.cache import PackageCache, import_paths
 from cloacina.packages.errors import InvalidPackage
-from cloacina.packages.models import ArchiveChunkRow
+from cloacina.packages.models import ArchiveChunkRow, PackageRow
 from cloacina.packages.services import Package
 from cloacina.tenants.models import Tenant
 from tests.cloacina.packages.uploads import archive, get, upload
@@ -171,3 +171,17 @@ def test_what_a_worker_has_left_that_was_killed_is_removed_too(
     assert cache.owners() == {".0123"}
     cache.evict(".0123")
     assert cache.owners() == set()
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "/tmp/elsewhere", "..", "", "a/b", ".hidden"])
+def test_a_hash_that_a_tenant_wrote_itself_leads_nowhere(
+    either_database: Database, empty_tenant: Tenant, root: Path, name: str
+) -> None:
+    package = uploaded(either_database, empty_tenant)
+    # the tenant's role may write what it likes into its own rows
+    with either_database.tenant(empty_tenant) as session:
+        session.execute(update(PackageRow).values(content_hash=name))
+    package = get(either_database, empty_tenant, package.id)
+    with pytest.raises(InvalidPackage, match="upload the package again"):
+        PackageCache(root).ensure(either_database, empty_tenant, package)
+    assert list(root.parent.rglob("*")) == [root]

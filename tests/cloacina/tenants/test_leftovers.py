@@ -34,6 +34,8 @@ BY_THE_TENANT = (
     "GRANT {group} TO {other}",
 )
 BY_AN_ADMINISTRATOR = (
+    # as in a cluster that nobody has closed
+    "GRANT EXECUTE ON FUNCTION lo_from_bytea(oid, bytea) TO PUBLIC",
     "CREATE ROLE {group}",
     "CREATE ROLE {other}",
     "CREATE SCHEMA place AUTHORIZATION {owner}",

@@ -64,8 +64,9 @@ def test_a_name_is_taken_from_the_beginning_of_its_import(
     database: Database, dispatcher: Dispatcher, exported: bytes, tenant_name: str
 ) -> None:
     with database.platform() as session:
-        assert roles.claim_name(session, tenant_name)
-        # at once, not when the other one is done
+        roles.create_role(session, tenant_name, tenant_name, None)
+        # soon, not when the other one is done
         with pytest.raises(TenantCreationFailed, match="just being created"):
             import_tenant(database, dispatcher, stream(exported), tenant_name)
+        session.rollback()
     import_tenant(database, dispatcher, stream(exported), tenant_name)

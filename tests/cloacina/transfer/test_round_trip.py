@@ -16,7 +16,7 @@ from cloacina.dispatch import Dispatcher
 from cloacina.executions.errors import IdempotencyKeyReused
 from cloacina.executions.models import EventRow, LogLineRow
 from cloacina.lifecycle import intake
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.packages.models import ArchiveChunkRow, PackageRow
 from cloacina.tenants import limits
 from cloacina.tenants.errors import TenantMigrating, TenantSchemaTooNew
@@ -27,6 +27,7 @@ from tests.cloacina.executions.runs import MAX_BYTES
 from tests.cloacina.slots import DEFAULTS, Desk
 from tests.cloacina.transfer.conftest import export, stream
 from tests.cloacina.transfer.lives import CHAIN, Life, Rows, rows_of
+from tests.removal import delete_tenant
 from workers.slot import Slot
 
 # what is an old server's alone, or a claim's
