@@ -28,9 +28,11 @@ from cloacina.db.units import (
     ACT_AS,
     AWAY_STATES,
     DRIVER_ERRORS,
+    SCOPES,
     PostgresUnit,
     SqliteUnit,
     Unit,
+    note_scopes,
 )
 from cloacina.errors import ConfigurationError, DatabaseUnavailable
 
@@ -38,6 +40,10 @@ CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 10
 POOL_RECYCLE_S = 1800
 STATEMENT_TIMEOUT_MS = 30_000
+MOST_SCOPES = 200
+"""Schemas that a connection works in before a new one takes its place. PostgreSQL keeps what it has
+read of each table for as long as the session lives: with all of a thousand tenants it would be a
+hundred MiB a connection."""
 UNIT_IDLE_TIMEOUT_MS = 4_000
 """Milliseconds after which PostgreSQL takes the locks of a process that was stopped in a unit."""
 SQLITE_BUSY_TIMEOUT_MS = 20_000
@@ -107,6 +113,8 @@ class Database:
             # a unit ends its transaction itself, in a round trip that it makes anyhow
             reset_on_return=None,
         )
+        for pool in (self.engine.pool, self._pool):
+            event.listen(pool, "checkin", _replace_when_worn)
         self._away_at = -math.inf
         self._service_role: str | None = None
         event.listen(self.engine, "connect", self._note_service_role)
@@ -200,6 +208,7 @@ class Database:
     def _act_as(self, session: Session, role: str, schema: str) -> None:
         if not self.is_sqlite:
             values = _scope_values(role, schema)
+            note_scopes(session.connection().info, [schema])
             session.execute(_BEGIN_AS, {name: values[name] for name in ("role", "path", "timeout")})
 
     @contextmanager
@@ -336,6 +345,12 @@ def _driver_arguments(engine: sqlalchemy.Engine) -> dict[str, Any]:
 
 def _connect(arguments: Mapping[str, Any]) -> Any:
     return psycopg.connect(**arguments)
+
+
+def _replace_when_worn(_connection: Any, record: Any) -> None:
+    """Close a connection that has worked in many schemas; the next one is opened when wanted."""
+    if len(record.info.get(SCOPES, ())) > MOST_SCOPES:
+        record.invalidate()
 
 
 def _keep_private(path: str | None) -> None:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from cloacina.dag.errors import InvalidWorkflow
@@ -21,7 +21,7 @@ from cloacina.packages import builds
 from cloacina.packages.builds import Build
 from cloacina.packages.cache import PackageCache, package_code
 from cloacina.packages.errors import InvalidPackage
-from cloacina.packages.models import ArchiveChunkRow, PackageRow
+from cloacina.packages.models import BUILDING, PENDING, ArchiveChunkRow, PackageRow
 from cloacina.sandbox.errors import ChildError, LoadFailed
 from cloacina.sandbox.pool import Sandbox
 from cloacina.tenants import services as tenants
@@ -32,14 +32,18 @@ log = logging.getLogger(__name__)
 SWEEP_S = claims.LEASE_S / 2
 """Seconds between two looks after a tenant that has open executions."""
 
+_UNMOVED_S = HINT_LOST_S + 1
+"""Seconds: who has work for a tenant moves its next moment when it is further away than all but the
+last of these."""
+
 _IS_OPEN = ExecutionRow.status.not_in(TERMINAL_EXECUTION_STATES)
 
 
 def sweep(database: Database, graphs: GraphCache, tenant: Tenant, terms: Terms) -> None:
     """Give back lost claims, end what is overdue, and set when the tenant is next due.
 
-    The new moment is written only where nobody has moved the old one meanwhile; should a moment be
-    lost all the same, the next look after the tenant's packages comes within its interval.
+    The new moment is written only where nobody has moved the old one meanwhile, and nobody can have
+    left it as it was because it was early enough; then the tenant is due once more.
 
     Parameters:
         database: the worker's.
@@ -54,7 +58,12 @@ def sweep(database: Database, graphs: GraphCache, tenant: Tenant, terms: Terms) 
     with database.unit(as_tenant(tenant)) as unit:
         due = unit.ask(Call(executions.SQL.next_due))[0]
         if seen:
-            put_off = {"tenant_id": tenant.id, "seen": seen[0].due_at, "in_s": _in_s(due)}
+            put_off = {
+                "tenant_id": tenant.id,
+                "seen": seen[0].due_at,
+                "in_s": _in_s(due),
+                "least_s": _UNMOVED_S,
+            }
             unit.commit(AS_PLATFORM, Call(tenants.SQL.put_off, put_off))
 
 
@@ -106,19 +115,29 @@ def reconcile(
     Parameters:
         database, sandbox, cache: the worker's.
         tenant: the tenant.
-        interval_s: seconds until the next look.
+        interval_s: seconds until the next look, while there is something that may want it.
     """
+    mine = WakeupRow.tenant_id == tenant.id
     with database.platform() as session:
-        session.execute(
+        next_look = session.scalar(
             update(WakeupRow)
-            .where(WakeupRow.tenant_id == tenant.id)
+            .where(mine)
             .values(reconcile_at=after(interval_s))
+            .returning(WakeupRow.reconcile_at)
         )
         tenants.wake(session, tenant.id, interval_s)
     while _build_next(database, sandbox, cache, tenant):
         pass
     with database.tenant(tenant) as session:
         _purge_deleted(session)
+        if _wants_another_look(session):
+            return
+        # an upload since then has moved it, unless it was near enough as it was
+        unmoved = (WakeupRow.reconcile_at == next_look, WakeupRow.reconcile_at > after(_UNMOVED_S))
+        database.act_as_platform(session)
+        session.execute(
+            update(WakeupRow).where(mine, *unmoved).values(reconcile_at=after(tenants.idle_s()))
+        )
 
 
 def _build_next(database: Database, sandbox: Sandbox, cache: PackageCache, tenant: Tenant) -> bool:
@@ -162,6 +181,19 @@ def _fail(database: Database, tenant: Tenant, build: Build, error: str) -> None:
         builds.fail(session, build, error)
     package = build.package
     log.info("tenant %s: %s %s failed to build", tenant.name, package.package_name, package.version)
+
+
+def _wants_another_look(session: Session) -> bool:
+    """Say whether a package is still to be built, or a deleted one still to be dropped."""
+    unbuilt = select(PackageRow.id).where(
+        PackageRow.deleted_at.is_(None), PackageRow.build_status.in_((PENDING, BUILDING))
+    )
+    undropped = (
+        select(ArchiveChunkRow.package_id)
+        .join(PackageRow, PackageRow.id == ArchiveChunkRow.package_id)
+        .where(PackageRow.deleted_at.is_not(None))
+    )
+    return session.scalar(select(or_(unbuilt.exists(), undropped.exists()))) is True
 
 
 def _purge_deleted(session: Session) -> None:

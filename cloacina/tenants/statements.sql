@@ -47,8 +47,9 @@ WHERE tenant_id = :tenant_id AND due_at > {after:in_s}
 SELECT due_at, reconcile_at FROM tenant_wakeups WHERE tenant_id = :tenant_id
 
 -- name: put_off
--- Sets when a tenant is next due, unless somebody has moved that moment since it was read.
+-- Sets when a tenant is next due, unless somebody has moved that moment since it was read. Whoever
+-- had work since then has not moved a moment that was near enough for him: such a one stays.
 UPDATE tenant_wakeups
 SET due_at = CASE
     WHEN CAST(:in_s AS double precision) IS NULL OR reconcile_at < {after:in_s} THEN reconcile_at ELSE {after:in_s} END
-WHERE tenant_id = :tenant_id AND due_at = :seen
+WHERE tenant_id = :tenant_id AND due_at = :seen AND due_at > {after:least_s}
