@@ -5,6 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# test processes, each with servers of its own, since tests mostly wait; plain `pytest` is one
+TESTERS ?= 3
+
 # another storm: make chaos SEED=7 STORM_S=600
 STORM_S ?= 180
 
@@ -14,7 +17,7 @@ demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TESTERS) --no-loadscope-reorder
 
 chaos: $(VENV)/installed-dev
 	$(BIN)/python -m tests.chaos --seconds $(STORM_S) $(if $(SEED),--seed $(SEED))

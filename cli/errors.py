@@ -4,6 +4,7 @@
     ├── ApiError         the server answered with an error
     ├── TransportError   the server gave no answer
     ├── BuildFailed      a package was uploaded and does not build
+    ├── MigrationStopped a tenant's tables could not be migrated
     ├── ExecutionFailed  an execution that was waited for did not complete
     └── Refused          a destructive command was not confirmed
 
@@ -58,6 +59,10 @@ class BuildFailed(CloacinaError):
 
 class ExecutionFailed(CloacinaError):
     """The execution did not complete."""
+
+
+class MigrationStopped(CloacinaError):
+    """Not every tenant's tables could be migrated."""
 
 
 class Refused(CloacinaError):

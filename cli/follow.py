@@ -37,6 +37,8 @@ def polls() -> Iterator[None]:
 def steadily(ask: Callable[[], T]) -> T:
     """Ask again while the server is away, so that its restart does not end a long wait.
 
+    Neither does a tenant that just sends more requests than it may.
+
     Parameters:
         ask: one question to the API.
 
@@ -44,15 +46,15 @@ def steadily(ask: Callable[[], T]) -> T:
         Its answer.
 
     Raises:
-        TransportError, ApiError: the server is away, or at fault, for more than 30 s; any refusal
-            at once.
+        TransportError, ApiError: the server is away, or at fault, for more than 30 s; any other
+            refusal at once.
     """
     deadline = time.monotonic() + OUTAGE_S
     for _ in polls():
         try:
             return ask()
         except (TransportError, ApiError) as error:
-            refused = isinstance(error, ApiError) and error.status < 500
+            refused = isinstance(error, ApiError) and error.status < 500 and error.status != 429
             if refused or time.monotonic() > deadline:
                 raise
     raise AssertionError("polls() has no end")

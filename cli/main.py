@@ -18,6 +18,7 @@ NOUNS = {
     "config": "cli.nouns.config:config",
     "execution": "cli.nouns.execution:execution",
     "key": "cli.nouns.key:key",
+    "limits": "cli.nouns.limits:limits",
     "package": "cli.nouns.package:package",
     "scheduler": "cli.services:scheduler",
     "server": "cli.nouns.server:server",

@@ -27,7 +27,7 @@ log = logging.getLogger("supervisor")
 # -P: a folder `web` or `workers` in the current folder must not stand in for ours
 PYTHON = (sys.executable, "-P", "-m")
 API = (*PYTHON, "gunicorn", "-c", "python:web.gunicorn_conf", "web.wsgi:app")
-PREPARE = (*PYTHON, "cli", "admin", "migrate")
+PREPARE = (*PYTHON, "cli", "admin", "prepare")
 WORKER = (*PYTHON, "workers")
 SCHEDULER = (*PYTHON, "workers.scheduler")
 

@@ -1,9 +1,11 @@
 """`server start` and `stop`, `worker`, `scheduler` and `admin`: the service itself."""
 
+import logging
 from typing import Any
 
 import click
 
+from cli.errors import MigrationStopped
 from cli.options import Command, Group
 from cli.state import State, pass_state
 from cloacina import logs
@@ -92,7 +94,11 @@ def start_scheduler(state: State, /, **flags: Any) -> None:
 @_database_flag
 @pass_state
 def migrate(state: State, /, **flags: Any) -> None:
-    """Bring the database to this version, and make the first admin key when there is none."""
+    """Bring the database to this version, and make the first admin key when there is none.
+
+    Tenants are migrated one first, then several at once; after a failure no other is begun.
+    Who runs it again goes on with those that are left.
+    """
     settings = _settings(state, **flags)
     if not settings.database_url:
         raise ConfigurationError(
@@ -101,5 +107,18 @@ def migrate(state: State, /, **flags: Any) -> None:
         )
     from cloacina.lifecycle.installation import prepare
 
-    prepare(settings)
+    failure = prepare(settings).failure()
+    if failure:
+        raise MigrationStopped(failure)
     click.echo("the database is ready")
+
+
+@admin.command("prepare", hidden=True)
+@pass_state
+def prepare_start(state: State) -> None:
+    """Do the same for a server that starts: it serves the tenants that it can serve."""
+    from cloacina.lifecycle.installation import prepare
+
+    failure = prepare(_settings(state)).failure()
+    if failure:
+        logging.getLogger("supervisor").error("%s", failure)

@@ -8,6 +8,7 @@
     ├── NotFound
     ├── Conflict           right in itself, not in the present state
     ├── PayloadTooLarge
+    ├── LimitReached       a tenant has used up what it may use, for now
     ├── Unavailable        a part that this needs is away for now
     └── ConfigurationError a setting, a flag or a configuration file is wrong
 
@@ -74,6 +75,17 @@ class PayloadTooLarge(CloacinaError):
     """The request's body is too large."""
 
     code = "payload_too_large"
+
+
+class LimitReached(CloacinaError):
+    """The tenant has used up what it may use; try again later.
+
+    Attributes:
+        retry_after_s: seconds after which trying again makes sense.
+    """
+
+    code = "rate_limited"
+    retry_after_s = 1
 
 
 class Unavailable(CloacinaError):

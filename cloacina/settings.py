@@ -77,6 +77,17 @@ def _path(value: object) -> Path:
     return Path(value if isinstance(value, Path) else _text(value)).expanduser().absolute()
 
 
+HIGHEST_LIMITS: Mapping[str, int] = {
+    "max_agents": 256,
+    "max_concurrent_tasks": 100_000,
+    "max_queued_executions": 10_000_000,
+    "max_packages": 1_000_000,
+    "max_storage_bytes": 1024**5,
+    "max_requests_per_s": 1_000_000,
+}
+"""What each limit of a tenant may be at most, its default here and its own alike."""
+
+
 def setting(default: T, parse: Callable[[object], T], text: str, *, secret: bool = False) -> T:
     """Declare a row of the table.
 
@@ -136,8 +147,34 @@ class Settings:
     )
     tenant_running_tasks: int = setting(
         0,
-        _whole_number(0, 100_000),
-        "tasks of one tenant that run at once at most; 0: one fewer than its workers have slots",
+        _whole_number(0, HIGHEST_LIMITS["max_concurrent_tasks"]),
+        "tasks of one tenant that run at once at most; 0: one fewer than its workers have slots."
+        " This and the next five are what a tenant has that has no limit of its own",
+    )
+    tenant_queued_executions: int = setting(
+        10_000,
+        _whole_number(1, HIGHEST_LIMITS["max_queued_executions"]),
+        "executions of one tenant that were accepted and have not ended, at most",
+    )
+    tenant_packages: int = setting(
+        1_000,
+        _whole_number(1, HIGHEST_LIMITS["max_packages"]),
+        "versions of packages that are stored for one tenant at most",
+    )
+    tenant_storage_bytes: int = setting(
+        10 * 1024**3,
+        _whole_number(1, HIGHEST_LIMITS["max_storage_bytes"]),
+        "bytes of packages that are stored for one tenant at most",
+    )
+    tenant_requests_per_s: int = setting(
+        200,
+        _whole_number(1, HIGHEST_LIMITS["max_requests_per_s"]),
+        "requests a second that one tenant's keys may send, over all replicas of the API",
+    )
+    default_max_agents: int = setting(
+        4,
+        _whole_number(1, HIGHEST_LIMITS["max_agents"]),
+        "workers of its own that one tenant may have at most",
     )
     worker_stop_grace_s: int = setting(
         20,

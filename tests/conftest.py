@@ -10,6 +10,9 @@ from cloacina.db import Database
 from cloacina.embedded import EmbeddedPostgres, EmbeddedValkey, temporary_data_root
 from cloacina.lifecycle import installation
 
+# what shares the tests between the processes of `pytest --numprocesses`
+pytest_plugins = ("tests.sharing",)
+
 
 @pytest.fixture(scope="session")
 def data_root() -> Iterator[Path]:

@@ -12,6 +12,7 @@ from cloacina.db import AS_PLATFORM
 from cloacina.errors import Forbidden, InvalidInput, Unauthorized
 from cloacina.keys import services as keys
 from cloacina.keys.models import ADMIN, READ, WRITE, Principal
+from cloacina.tenants import limits
 from cloacina.tenants import services as tenants
 from cloacina.tenants.errors import TenantSuspended
 from cloacina.tenants.models import SUSPENDED, Tenant
@@ -84,7 +85,11 @@ LEVELS: dict[str, Level] = {
     "session.whoami": Level("any", READ),
     "tenants.create_tenant": PLATFORM,
     "tenants.list_tenants": PLATFORM,
+    "tenants.migrate_tenant": PLATFORM,
     "tenants.remove_tenant": PLATFORM,
+    "limits.get_limits": Level("tenant", READ),
+    "limits.set_limits": PLATFORM,
+    "limits.clear_limits": PLATFORM,
     "workflows.upload_workflow": Level("tenant", WRITE),
     "workflows.list_workflows": Level("tenant", READ),
     "workflows.get_workflow": Level("tenant", READ),
@@ -119,6 +124,7 @@ def authorize() -> None:
 
     Raises:
         Unauthorized, Forbidden: as the table says.
+        RateLimited: the tenant whose key it is sends too many requests.
         TenantNotFound: a key of the whole platform asks after a tenant that does not exist.
     """
     endpoint, rule = request.endpoint, request.url_rule
@@ -141,7 +147,9 @@ def _admit(level: Level, view_args: dict[str, object]) -> None:
         calls.append(tenants.find_call(_without_nul(name)))
     with state().database.unit(AS_PLATFORM) as unit:
         presented, *found = unit.commit(*calls)
-    g.principal = caller = _noted(keys.verified(presented))
+    verified = keys.verified(presented)
+    _hold_to_rate(verified[0])
+    g.principal = caller = _noted(verified)
     g.actor_token = audit.actor.set(Actor(caller.key.id, caller.key.name, request.remote_addr))
     _refuse_nul()
     if level.scope == "platform" and not caller.key.is_admin:
@@ -156,6 +164,13 @@ def _admit(level: Level, view_args: dict[str, object]) -> None:
         )
     if level.scope == "tenant":
         _check_state(g.tenant, level, caller)
+
+
+def _hold_to_rate(caller: Principal) -> None:
+    """Refuse what a tenant sends beyond its requests a second; the platform's keys are free."""
+    if caller.tenant is not None:
+        allowed = limits.allowed(caller.tenant.limits, state().defaults)
+        state().rates.check(caller.tenant.id, allowed.max_requests_per_s)
 
 
 def _check_state(tenant: Tenant, level: Level, caller: Principal) -> None:

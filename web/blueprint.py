@@ -13,6 +13,9 @@ from web.parsing import RequestParser
 
 View = Callable[..., Any]
 
+LIMIT_REACHED = "LIMIT_REACHED"
+"""The name, in the API's description, of the answer that says when to try again."""
+
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # it comes without types
     """The routes of one resource.
@@ -59,7 +62,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # it comes with
             shown = view
             of_body = (400, 413, 415) if body is not None else ()
             for code in sorted({*errors, *of_body, *_errors_of(level)}):
-                shown = self.alt_response(code, HTTPStatus(code).name)(shown)
+                named = LIMIT_REACHED if code == 429 else HTTPStatus(code).name
+                shown = self.alt_response(code, named)(shown)
             if answer is not None:
                 shown = self.response(status, answer)(shown)
             if query is not None:
@@ -76,7 +80,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # it comes with
 def _errors_of(level: Level | None) -> tuple[int, ...]:
     if level is None or level.scope == "public":
         return ()
-    return (401, 403, 500, 503) + ((400, 404) if level.scope == "tenant" else ())
+    return (401, 403, 429, 500, 503) + ((400, 404) if level.scope == "tenant" else ())
 
 
 def _describe(view: View, level: Level | None) -> dict[str, Any]:

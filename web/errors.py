@@ -11,6 +11,7 @@ from cloacina.errors import (
     Conflict,
     Forbidden,
     InvalidInput,
+    LimitReached,
     NotFound,
     PayloadTooLarge,
     Unauthorized,
@@ -32,6 +33,7 @@ STATUSES: tuple[tuple[type[CloacinaError], int], ...] = (
     (NotFound, 404),
     (Conflict, 409),
     (PayloadTooLarge, 413),
+    (LimitReached, 429),
     (Unavailable, 503),
 )
 
@@ -80,6 +82,8 @@ def _answer_known(error: CloacinaError) -> Response:
     response = _body(status, error.message, error.code)
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, LimitReached):
+        response.headers["Retry-After"] = str(error.retry_after_s)
     return response
 
 

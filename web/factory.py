@@ -45,7 +45,7 @@ def make_app(settings: Settings | None = None) -> Flask:
             origins=list(settings.cors_origins),
             methods=_METHODS,
             allow_headers=_REQUEST_HEADERS,
-            expose_headers=[request_id.HEADER],
+            expose_headers=[request_id.HEADER, "Retry-After"],
         )
     return app
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 import flask_smorest
 from flask import Flask, current_app
 
-from web.blueprint import Blueprint
+from web.blueprint import LIMIT_REACHED, Blueprint
 from web.schemas.common import ErrorBody
 
 _EXTENSION = "cloacina-openapi"
@@ -36,6 +36,19 @@ def register(app: Flask, blueprints: Iterable[Blueprint]) -> None:
     api = app.extensions[_EXTENSION] = _Api(app)
     api.spec.components.security_scheme(
         "key", {"type": "http", "scheme": "bearer", "description": "An API key, `clk_…`."}
+    )
+    api.spec.components.response(
+        LIMIT_REACHED,
+        {
+            "description": "The tenant has used up what it may use, for now.",
+            "headers": {
+                "Retry-After": {
+                    "description": "Seconds after which trying again makes sense.",
+                    "schema": {"type": "integer", "minimum": 1},
+                }
+            },
+            "content": {"application/json": {"schema": ErrorBody}},
+        },
     )
     for blueprint in blueprints:
         api.register_blueprint(blueprint)

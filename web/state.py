@@ -10,6 +10,9 @@ from cloacina.dispatch import Dispatcher
 from cloacina.errors import ConfigurationError
 from cloacina.executions.graphs import GraphCache
 from cloacina.settings import Settings
+from cloacina.tenants import limits
+from cloacina.tenants.limits import Allowed
+from web.rate import RequestRates
 from web.readiness import Readiness
 
 _EXTENSION = "cloacina"
@@ -25,6 +28,8 @@ class State:
         dispatcher: its way to the broker.
         readiness: says whether requests can be served.
         graphs: of the packages that are executed.
+        defaults: what a tenant may use that has no limits of its own.
+        rates: holds tenants to their requests a second.
     """
 
     settings: Settings
@@ -32,6 +37,8 @@ class State:
     dispatcher: Dispatcher
     readiness: Readiness
     graphs: GraphCache
+    defaults: Allowed
+    rates: RequestRates
 
 
 def state() -> State:
@@ -55,6 +62,7 @@ def close(app: Flask) -> None:
     parts = cast(State, app.extensions[_EXTENSION])
     parts.database.close()
     parts.readiness.close()
+    parts.rates.close()
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -67,4 +75,12 @@ def register(app: Flask, settings: Settings) -> None:
     database = Database(settings.database_url, settings.database_pool_size)
     dispatcher = Dispatcher(database, settings.broker_url)
     readiness = Readiness(Database(settings.database_url, pool_size=1), dispatcher)
-    app.extensions[_EXTENSION] = State(settings, database, dispatcher, readiness, GraphCache())
+    app.extensions[_EXTENSION] = State(
+        settings,
+        database,
+        dispatcher,
+        readiness,
+        GraphCache(),
+        limits.defaults(settings),
+        RequestRates(settings.broker_url),
+    )

@@ -15,7 +15,6 @@ from cloacina.errors import DatabaseUnavailable
 from cloacina.fleet import services as fleet
 from cloacina.fleet.services import Worker
 from cloacina.tenants import services as tenants
-from cloacina.tenants.models import ACTIVE
 from workers import process
 from workers.app import worker_settings
 
@@ -103,7 +102,7 @@ class _Watch(threading.Thread):
     def _look(self, database: Database) -> None:
         settings = worker_settings()
         with database.platform() as session:
-            names = {tenant.name for tenant in tenants.list_all(session) if tenant.status == ACTIVE}
+            names = tenants.active_names(session)
             if self._looks % (fleet.BEAT_S / LOOK_EVERY_S) == 0:
                 fleet.beat(session, _report())
         self.wanted = names & set(settings.worker_tenants) if settings.worker_tenants else names

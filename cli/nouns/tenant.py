@@ -43,3 +43,11 @@ def delete(state: State, name: str, force: bool) -> None:
     confirm(f"delete tenant {name}", force=force)
     answer = state.client.delete(api_path("tenants", name))
     show_done(state, answer, f"deleted tenant {name}")
+
+
+@tenant.command("migrate")
+@click.argument("name")
+@pass_state
+def migrate(state: State, name: str) -> None:
+    """Bring a tenant's tables to the server's version; `admin migrate` does so with all."""
+    show_object(state, state.client.post(api_path("tenants", name, "migrate")))

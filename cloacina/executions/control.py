@@ -10,6 +10,7 @@ from cloacina.dag.states import (
     TaskState,
 )
 from cloacina.db import Call, Row, Unit
+from cloacina.executions import queue
 from cloacina.executions.creation import Request, create
 from cloacina.executions.errors import (
     ExecutionNotCancellable,
@@ -111,7 +112,13 @@ class Control:
         return step.status
 
     def rerun(
-        self, execution_id: UUID, tenant_id: UUID, *, start_from: str, request_id: str | None
+        self,
+        execution_id: UUID,
+        tenant_id: UUID,
+        *,
+        start_from: str,
+        request_id: str | None,
+        most_open: int,
     ) -> tuple[UUID, str]:
         """Run an execution again, as a new one, on the version that it ran on.
 
@@ -121,6 +128,7 @@ class Control:
             start_from: `start`, or `failed`: then all that does not hang on a task that failed, or
                 never came to its turn, is taken over.
             request_id: of the request.
+            most_open: executions of the tenant that may not have ended.
 
         Returns:
             The new execution's id, and the workflow's name.
@@ -130,11 +138,14 @@ class Control:
             ExecutionNotRerunnable: it has not ended, nothing in it failed, or its version of the
                 package was deleted.
             WorkflowPaused: its workflow accepts no new executions.
+            QueueFull: the tenant has so many.
         """
         which = {"execution_id": execution_id}
         by_rule = f"%{RULES_NOT_SATISFIED}%"
-        rows, ended = self._unit.ask(
-            Call(SQL.origin, which), Call(SQL.ended_tasks, which | {"by_rule": by_rule})
+        rows, ended, counted = self._unit.ask(
+            Call(SQL.origin, which),
+            Call(SQL.ended_tasks, which | {"by_rule": by_rule}),
+            queue.count_call(most_open),
         )
         if not rows:
             raise ExecutionNotFound(execution_id)
@@ -150,6 +161,7 @@ class Control:
                 f"the package that execution '{execution_id}' ran was deleted:"
                 f" run '{origin.workflow_name}' anew"
             )
+        queue.check(counted, most_open)
         package, graph = self._graphs.entry(self._unit, origin.package_id)
         kept: dict[str, TaskState] = {}
         if start_from == FAILED:

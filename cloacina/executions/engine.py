@@ -21,6 +21,7 @@ from cloacina.executions.handing import Taken
 from cloacina.executions.log_sink import LogSink
 from cloacina.executions.served import ServedQueues
 from cloacina.settings import Settings
+from cloacina.tenants import limits
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import Tenant
 
@@ -134,8 +135,8 @@ class Engine:
         def most_running() -> int:
             tenant, slots = tenants.entered(unit, tenant_id)
             tenants.check_open(tenant)
-            own = tenant.limits.max_concurrent_tasks
-            return own or self._settings.tenant_running_tasks or max(1, slots - 1)
+            default = limits.defaults(self._settings, slots)
+            return limits.allowed(tenant.limits, default).max_concurrent_tasks
 
         claim, is_full = claim_next(unit, self._graphs, self._terms, execution_id, most_running)
         tenant, _ = tenants.entered(unit, tenant_id)

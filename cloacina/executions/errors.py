@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from cloacina.errors import CloacinaError, Conflict, InvalidInput, NotFound
+from cloacina.errors import CloacinaError, Conflict, InvalidInput, LimitReached, NotFound
 
 
 class ExecutionNotFound(NotFound):
@@ -18,6 +18,20 @@ class WorkflowInputInvalid(InvalidInput):
     """The context does not fit the workflow's declared params."""
 
     code = "workflow_input_invalid"
+
+
+class QueueFull(LimitReached):
+    """The tenant has as many executions that have not ended as it may have."""
+
+    code = "queue_full"
+    retry_after_s = 5
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"this tenant has {most:,} executions that have not ended, and may have no more:"
+            " wait until some have ended or cancel some, or ask an operator of this server to raise"
+            " max_queued_executions"
+        )
 
 
 class IdempotencyKeyReused(Conflict):

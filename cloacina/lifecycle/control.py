@@ -12,6 +12,8 @@ from cloacina.dispatch import Dispatcher
 from cloacina.executions.control import FAILED, START, Control
 from cloacina.executions.graphs import GraphCache
 from cloacina.lifecycle.intake import Started
+from cloacina.tenants import limits
+from cloacina.tenants.limits import Allowed
 from cloacina.tenants.models import Tenant
 
 __all__ = ["FAILED", "START", "Steering"]
@@ -28,12 +30,14 @@ class Steering:
         dispatcher: for hints.
         graphs: of the packages.
         max_context_bytes: the size limit of a context.
+        defaults: what a tenant may use that has no limits of its own.
     """
 
     database: Database
     dispatcher: Dispatcher
     graphs: GraphCache
     max_context_bytes: int
+    defaults: Allowed
 
     def cancel(self, tenant: Tenant, execution_id: UUID) -> ExecutionState:
         """End an execution. Whoever runs a task of it finds its claim gone, so no hint is sent."""
@@ -60,6 +64,7 @@ class Steering:
                 tenant.id,
                 start_from=start_from,
                 request_id=logs.request_id.get(),
+                most_open=limits.allowed(tenant.limits, self.defaults).max_queued_executions,
             )
         self.dispatcher.run(tenant.id, tenant.name, new_id)
         return Started(new_id, workflow_name)

@@ -14,6 +14,7 @@ from cloacina.db.database import sqlstate
 from cloacina.errors import ConfigurationError
 from cloacina.keys import services as keys
 from cloacina.keys.models import ADMIN
+from cloacina.lifecycle.migration import AT_ONCE, Migration, migrate_tenants
 from cloacina.lifecycle.rights import ensure_rights, lacks_rights
 from cloacina.lifecycle.tenants import add_tenant
 from cloacina.settings import Settings
@@ -29,26 +30,33 @@ _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('cloacina'), hashtext('insta
 _INSUFFICIENT_PRIVILEGE = "42501"
 
 
-def prepare(settings: Settings) -> None:
+def prepare(settings: Settings) -> Migration:
     """Migrate the platform and every tenant, and make the bootstrap key when there is none.
 
     Parameters:
         settings: of the service.
 
+    Returns:
+        What became of the tenants.
+
     Raises:
         DatabaseUnavailable: the database is away; try again.
         ConfigurationError: the database's roles do not allow it; the text says what to run.
     """
-    database = Database(settings.database_url, pool_size=1)
+    database = Database(settings.database_url, pool_size=AT_ONCE)
     try:
-        migrate(database)
+        migration = migrate(database)
         ensure_bootstrap_key(database, settings.home, settings.bootstrap_key)
     finally:
         database.close()
+    return migration
 
 
-def migrate(database: Database) -> None:
+def migrate(database: Database) -> Migration:
     """Bring the platform's tables and every tenant's to the newest revision.
+
+    Returns:
+        What became of the tenants; one that cannot be migrated is no error here.
 
     Raises:
         DatabaseUnavailable: the database is away; try again.
@@ -66,7 +74,7 @@ def migrate(database: Database) -> None:
         if sqlstate(error) != _INSUFFICIENT_PRIVILEGE:
             raise
         raise lacks_rights(database) from None
-    _migrate_tenants(database)
+    return migrate_tenants(database)
 
 
 def is_migrated(database: Database) -> bool:
@@ -118,22 +126,6 @@ def _ensure_public_tenant(session: Session, database: Database) -> None:
         oid = session.scalar(text("SELECT oid FROM pg_database WHERE datname = current_database()"))
         role = f"{PUBLIC_SCHEMA}_{oid}"
     add_tenant(session, database, PUBLIC_TENANT, PUBLIC_SCHEMA, role)
-
-
-def _migrate_tenants(database: Database) -> None:
-    """Upgrade each tenant in a transaction of its own: a long one holds up nobody else."""
-    head = tables.head("tenant")
-    with database.platform() as session:
-        behind = session.scalars(select(TenantRow.id).where(TenantRow.schema_version != head)).all()
-    for tenant_id in behind:
-        with database.platform() as session:
-            row = session.get(TenantRow, tenant_id, with_for_update=True)
-            if row is None or row.schema_version == head:
-                continue
-            database.act_as_owner(session, row.schema_name)
-            tables.upgrade(session, "tenant")
-            database.act_as_platform(session)
-            row.schema_version = head
 
 
 def ensure_bootstrap_key(database: Database, home: Path, given: str) -> None:

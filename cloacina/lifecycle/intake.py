@@ -6,18 +6,24 @@ from functools import partial
 from typing import Any, BinaryIO
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from cloacina import logs
 from cloacina.db import DATABASE_ERRORS, Database, as_tenant, is_duplicate
 from cloacina.dispatch import HINT_LOST_S, Dispatcher
-from cloacina.executions import creation
+from cloacina.executions import creation, queue
 from cloacina.executions import idempotency as idempotencies
 from cloacina.executions.graphs import GraphCache
 from cloacina.executions.idempotency import Idempotency
+from cloacina.lifecycle.removal import purge_deleted
 from cloacina.packages import services as packages
-from cloacina.packages.archive import inspect_archive
-from cloacina.packages.errors import WorkflowNotFound, WorkflowPaused
+from cloacina.packages.archive import ArchiveInfo, inspect_archive
+from cloacina.packages.errors import NoRoom, WorkflowNotFound, WorkflowPaused
+from cloacina.packages.room import Room
+from cloacina.tenants import limits
 from cloacina.tenants import services as tenants
-from cloacina.tenants.models import Tenant
+from cloacina.tenants.limits import Allowed
+from cloacina.tenants.models import Limits, Tenant
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,11 @@ class Started:
 
 
 def upload_package(
-    database: Database, dispatcher: Dispatcher, tenant: Tenant, archive: BinaryIO
+    database: Database,
+    dispatcher: Dispatcher,
+    tenant: Tenant,
+    archive: BinaryIO,
+    defaults: Allowed,
 ) -> UUID:
     """Check and store an archive, and have it built.
 
@@ -38,21 +48,47 @@ def upload_package(
         dispatcher: for the hint.
         tenant: whose package it is.
         archive: the archive's bytes; it can be read twice.
+        defaults: what a tenant may use that has no limits of its own.
 
     Returns:
         The package's id; the same for the same bytes.
 
     Raises:
         InvalidPackage: says all that is wrong; nothing is stored.
+        NoRoom: the tenant stores as much as it may; neither.
     """
     info = inspect_archive(archive)
     archive.seek(0)
+    limits.keep_row(database, tenant.id)
     with database.tenant(tenant) as session:
-        package_id = packages.store(session, info, archive)
+        package_id = packages.stored_id(session, info)
+        if package_id is None:
+            _make_room(session, _room(tenant.limits, defaults), info)
+            package_id = packages.store(session, info, archive)
+            # counted after it is written, so that nobody waits for somebody else's megabytes
+            database.act_as_platform(session)
+            own = limits.lock(session, tenant.id)
+            database.act_as_tenant(session, tenant)
+            _room(own, defaults).check_with(session, info)
         database.act_as_platform(session)
         tenants.wake(session, tenant.id, HINT_LOST_S, reconcile=True)
     dispatcher.reconcile(tenant.id, tenant.name)
     return package_id
+
+
+def _room(own: Limits, defaults: Allowed) -> Room:
+    most = limits.allowed(own, defaults)
+    return Room(most.max_packages, most.max_storage_bytes)
+
+
+def _make_room(session: Session, room: Room, info: ArchiveInfo) -> None:
+    """Refuse early what would be refused in the end, before it is written."""
+    try:
+        room.check_for(session, info)
+    except NoRoom:
+        # the archives of deleted versions may have been needed until a moment ago
+        purge_deleted(session)
+        room.check_for(session, info)
 
 
 def start_execution(  # noqa: PLR0917  # the parts of one request
@@ -64,6 +100,7 @@ def start_execution(  # noqa: PLR0917  # the parts of one request
     context: Mapping[str, Any],
     *,
     max_context_bytes: int,
+    defaults: Allowed,
     idempotency_key: str | None = None,
 ) -> Started:
     """Accept an execution of a workflow. When this returns, it is committed.
@@ -76,6 +113,7 @@ def start_execution(  # noqa: PLR0917  # the parts of one request
         name: the workflow's or its package's name.
         context: the initial context.
         max_context_bytes: the size limit.
+        defaults: what a tenant may use that has no limits of its own.
         idempotency_key: the same key with the same request starts nothing again for a day.
 
     Returns:
@@ -87,10 +125,12 @@ def start_execution(  # noqa: PLR0917  # the parts of one request
         WorkflowInputInvalid: a declared param is missing or of a wrong type.
         ContextTooLarge, ContextError: the context cannot be stored.
         IdempotencyKeyReused: the key came with another request.
+        QueueFull: the tenant has as many executions that have not ended as it may have.
     """
     idempotency = Idempotency.of(idempotency_key, name, context) if idempotency_key else None
+    most_open = limits.allowed(tenant.limits, defaults).max_queued_executions
     accept = partial(
-        _accept, database, graphs, tenant, name, context, max_context_bytes, idempotency
+        _accept, database, graphs, tenant, name, context, max_context_bytes, most_open, idempotency
     )
     try:
         started, is_new = accept()
@@ -111,18 +151,26 @@ def _accept(  # noqa: PLR0917  # called in one place
     name: str,
     context: Mapping[str, Any],
     max_context_bytes: int,
+    most_open: int,
     idempotency: Idempotency | None,
 ) -> tuple[Started, bool]:
     """Insert an execution, unless its request has started one already; say whether it is new."""
     asked = idempotencies.calls(idempotency) if idempotency else []
+    find = packages.find_active_call(name)
     with database.unit(as_tenant(tenant)) as unit:
-        *known, found = unit.ask(*asked, packages.find_active_call(name))
+        # the count comes first: whoever sees there what this very request has started before sees
+        # it under the key as well
+        counted, *known, found = unit.ask(queue.count_call(most_open), *asked, find)
         if idempotency and (earlier := idempotencies.started(idempotency, known[-1])):
             return Started(*earlier), False
+        if not found:
+            # another version may have become the active one at this very moment
+            (found,) = unit.ask(find)
         if not found:
             raise WorkflowNotFound(name)
         if found[0].paused:
             raise WorkflowPaused(name)
+        queue.check(counted, most_open)
         package, graph = graphs.entry(unit, found[0].id)
         text = creation.checked_context(package, context, max_context_bytes)
         request = creation.Request(

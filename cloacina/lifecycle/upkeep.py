@@ -3,25 +3,22 @@
 import logging
 from collections.abc import Sequence
 
-from sqlalchemy import delete, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import update
 
 from cloacina.dag.errors import InvalidWorkflow
 from cloacina.dag.graph import Graph
-from cloacina.dag.states import TERMINAL_EXECUTION_STATES
 from cloacina.db import AS_PLATFORM, Call, Database, Row, after, as_tenant
 from cloacina.dispatch import HINT_LOST_S
 from cloacina.executions import claims, control, finishing
 from cloacina.executions import transition as executions
 from cloacina.executions.claims import Terms
 from cloacina.executions.graphs import GraphCache
-from cloacina.executions.models import ExecutionRow
 from cloacina.executions.params import check_slots
+from cloacina.lifecycle.removal import is_any_left, purge_deleted
 from cloacina.packages import builds
 from cloacina.packages.builds import Build
 from cloacina.packages.cache import PackageCache, package_code
 from cloacina.packages.errors import InvalidPackage
-from cloacina.packages.models import BUILDING, PENDING, ArchiveChunkRow, PackageRow
 from cloacina.sandbox.errors import ChildError, LoadFailed
 from cloacina.sandbox.pool import Sandbox
 from cloacina.tenants import services as tenants
@@ -35,8 +32,6 @@ SWEEP_S = claims.LEASE_S / 2
 _UNMOVED_S = HINT_LOST_S + 1
 """Seconds: who has work for a tenant moves its next moment when it is further away than all but the
 last of these."""
-
-_IS_OPEN = ExecutionRow.status.not_in(TERMINAL_EXECUTION_STATES)
 
 
 def sweep(database: Database, graphs: GraphCache, tenant: Tenant, terms: Terms) -> None:
@@ -129,8 +124,8 @@ def reconcile(
     while _build_next(database, sandbox, cache, tenant):
         pass
     with database.tenant(tenant) as session:
-        _purge_deleted(session)
-        if _wants_another_look(session):
+        purge_deleted(session)
+        if builds.is_any_open(session) or is_any_left(session):
             return
         # an upload since then has moved it, unless it was near enough as it was
         unmoved = (WakeupRow.reconcile_at == next_look, WakeupRow.reconcile_at > after(_UNMOVED_S))
@@ -181,28 +176,3 @@ def _fail(database: Database, tenant: Tenant, build: Build, error: str) -> None:
         builds.fail(session, build, error)
     package = build.package
     log.info("tenant %s: %s %s failed to build", tenant.name, package.package_name, package.version)
-
-
-def _wants_another_look(session: Session) -> bool:
-    """Say whether a package is still to be built, or a deleted one still to be dropped."""
-    unbuilt = select(PackageRow.id).where(
-        PackageRow.deleted_at.is_(None), PackageRow.build_status.in_((PENDING, BUILDING))
-    )
-    undropped = (
-        select(ArchiveChunkRow.package_id)
-        .join(PackageRow, PackageRow.id == ArchiveChunkRow.package_id)
-        .where(PackageRow.deleted_at.is_not(None))
-    )
-    return session.scalar(select(or_(unbuilt.exists(), undropped.exists()))) is True
-
-
-def _purge_deleted(session: Session) -> None:
-    """Drop the archives of deleted packages that no open execution runs any more."""
-    in_use = select(ExecutionRow.package_id).where(_IS_OPEN)
-    gone = select(PackageRow.id).where(
-        PackageRow.deleted_at.is_not(None), PackageRow.id.not_in(in_use)
-    )
-    session.execute(
-        delete(ArchiveChunkRow).where(ArchiveChunkRow.package_id.in_(gone)),
-        execution_options={"synchronize_session": False},
-    )

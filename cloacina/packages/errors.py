@@ -24,6 +24,12 @@ class InvalidPackage(InvalidInput):
         super().__init__("; ".join(problems) or None)
 
 
+class NoRoom(InvalidInput):
+    """The tenant may not store this package as well."""
+
+    code = "upload_failed"
+
+
 class WorkflowNotFound(NotFound):
     """There is no such workflow, or its package is still building."""
 

@@ -96,7 +96,7 @@ def store(session: Session, info: ArchiveInfo, archive: BinaryIO) -> UUID:
     Raises:
         InvalidPackage: other bytes are stored under this name and version.
     """
-    known = _stored_id(session, info)
+    known = stored_id(session, info)
     if known is not None:
         return known
     try:
@@ -104,7 +104,7 @@ def store(session: Session, info: ArchiveInfo, archive: BinaryIO) -> UUID:
             package_id = _insert(session, info)
     except exc.IntegrityError:
         # somebody else was just as quick
-        known = _stored_id(session, info)
+        known = stored_id(session, info)
         if known is not None:
             return known
         raise
@@ -114,7 +114,8 @@ def store(session: Session, info: ArchiveInfo, archive: BinaryIO) -> UUID:
     return package_id
 
 
-def _stored_id(session: Session, info: ArchiveInfo) -> UUID | None:
+def stored_id(session: Session, info: ArchiveInfo) -> UUID | None:
+    """Give the package that the same bytes have made already; raises as `store` does."""
     row = session.scalar(
         select(PackageRow).where(
             PackageRow.package_name == info.manifest.name,
@@ -215,17 +216,18 @@ def set_paused(session: Session, name_or_id: str, *, paused: bool) -> Package:
 def delete_version(session: Session, package_name: str, version: str) -> None:
     """Delete a version of a package; its running executions go on with it.
 
-    What is stored of it goes when the last of them has ended.
+    What is stored of it goes when the last of them has ended. Executions that are just being
+    accepted come before or after this, as a whole.
     """
+    there = (
+        PackageRow.package_name == package_name,
+        PackageRow.version == version,
+        PackageRow.deleted_at.is_(None),
+    )
+    session.execute(select(PackageRow.id).where(*there).with_for_update())
     rows_changed(
         session,
-        update(PackageRow)
-        .where(
-            PackageRow.package_name == package_name,
-            PackageRow.version == version,
-            PackageRow.deleted_at.is_(None),
-        )
-        .values(deleted_at=now(), active=False, build_token=None),
+        update(PackageRow).where(*there).values(deleted_at=now(), active=False, build_token=None),
     )
 
 

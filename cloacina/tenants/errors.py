@@ -1,6 +1,6 @@
 """What can go wrong with tenants."""
 
-from cloacina.errors import Forbidden, InvalidInput, NotFound, Unavailable
+from cloacina.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 
 
 class TenantCreationFailed(InvalidInput):
@@ -33,6 +33,23 @@ class TenantSuspended(Forbidden):
         super().__init__(
             f"tenant '{name}' is suspended: what runs ends, nothing new starts;"
             " an operator of this server can resume it"
+        )
+
+
+class TenantMigrationFailed(Conflict):
+    """The tenant's tables could not be migrated; they are as they were.
+
+    Parameters:
+        name: of the tenant.
+        reason: what the database said.
+    """
+
+    code = "tenant_migration_failed"
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the tables of tenant '{name}' could not be migrated and are as they were: {reason}"
         )
 
 

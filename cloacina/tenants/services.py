@@ -208,6 +208,11 @@ def list_all(session: Session) -> list[Tenant]:
     return [of_row(row) for row in session.execute(_tenants().order_by(TenantRow.name))]
 
 
+def active_names(session: Session) -> set[str]:
+    """Give the names of the tenants at which work may begin; each worker asks once a second."""
+    return set(session.scalars(select(TenantRow.name).where(TenantRow.status == ACTIVE)))
+
+
 def hint_key(session: Session) -> bytes:
     """Give the key that this installation signs its hints with."""
     return session.scalars(select(ServerKeyRow.value).where(ServerKeyRow.name == HINT_KEY)).one()

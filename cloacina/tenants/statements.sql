@@ -8,6 +8,7 @@ SELECT set_config('role', role_name, true) AS role,
     set_config('search_path', '"' || replace(schema_name, '"', '""') || '"', true) AS path,
     set_config('statement_timeout', :timeout, true) AS timeout,
     set_config('idle_in_transaction_session_timeout', :idle_timeout, true) AS idle,
+    {by_indexes},
     t.id, t.name, t.schema_name, t.role_name, t.status, t.description, t.created_at, t.schema_version,
     COALESCE(t.migrating_until > {now}, FALSE) AS is_migrating, l.max_agents, l.max_concurrent_tasks,
     l.max_queued_executions, l.max_packages, l.max_storage_bytes, l.max_requests_per_s,
@@ -27,6 +28,7 @@ FROM tenants t LEFT JOIN limits l ON l.tenant_id = t.id WHERE t.id = :tenant_id
 SELECT set_config('role', :role, true) AS role, set_config('search_path', :path, true) AS path,
     set_config('statement_timeout', :timeout, true) AS timeout,
     set_config('idle_in_transaction_session_timeout', :idle_timeout, true) AS idle,
+    {by_indexes},
     (SELECT status FROM public.tenants WHERE id = :tenant_id) AS status
 -- sqlite:
 SELECT status FROM tenants WHERE id = :tenant_id
@@ -53,3 +55,7 @@ UPDATE tenant_wakeups
 SET due_at = CASE
     WHEN CAST(:in_s AS double precision) IS NULL OR reconcile_at < {after:in_s} THEN reconcile_at ELSE {after:in_s} END
 WHERE tenant_id = :tenant_id AND due_at = :seen AND due_at > {after:least_s}
+
+-- name: keep_limits
+-- Makes the row of a tenant's own limits, where there is none yet.
+INSERT INTO limits (tenant_id) VALUES (:tenant_id) ON CONFLICT DO NOTHING

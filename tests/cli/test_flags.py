@@ -8,16 +8,18 @@ from cli.options import GLOBAL_FLAGS, Duration
 from cli.state import State
 
 
-def walk(command=cloacinactl, path=()):
-    yield path, command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            yield from walk(command.get_command(context, name), (*path, name))
+def walk(context, path=()):
+    yield path, context
+    group = context.command
+    if isinstance(group, click.Group):
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            yield from walk(click.Context(command, info_name=name, parent=context), (*path, name))
 
 
-COMMANDS = list(walk())
-LEAVES = [(path, one) for path, one in COMMANDS if not isinstance(one, click.Group)]
+# a command keeps the help option of the first context that asks for it: this must be the program's
+COMMANDS = list(walk(click.Context(cloacinactl, info_name=PROGRAM, **cloacinactl.context_settings)))
+LEAVES = [(path, it.command) for path, it in COMMANDS if not isinstance(it.command, click.Group)]
 
 
 def parse(words):
@@ -56,9 +58,9 @@ def test_a_flag_is_taken_at_every_level_and_the_innermost_wins(path, command, fl
     assert parse([*words, *arguments_of(command), flag, "last"])[name] == "last"
 
 
-@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=[" ".join(p) for p, _ in COMMANDS])
-def test_every_command_has_help_and_says_what_it_does(path, command):
-    context = click.Context(command, info_name=PROGRAM)
+@pytest.mark.parametrize(("path", "context"), COMMANDS, ids=[" ".join(p) for p, _ in COMMANDS])
+def test_every_command_has_help_and_says_what_it_does(path, context):
+    command = context.command
     assert command.get_short_help_str()
     shown = command.get_help(context)
     own = {name for parameter in command.params for name in parameter.opts}

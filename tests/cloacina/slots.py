@@ -22,12 +22,14 @@ from cloacina.packages import services as packages
 from cloacina.packages.services import Package
 from cloacina.sandbox import Host
 from cloacina.settings import Settings
+from cloacina.tenants import limits
 from cloacina.tenants.models import Tenant, WakeupRow
 from tests.cloacina.executions.runs import MAX_BYTES, Runs
 from tests.cloacina.packages.archives import demo_archive
 from workers.slot import Slot, make_worker_folder, terms_of
 
 WORKER_ID = uuid4()
+DEFAULTS = limits.defaults(Settings())
 
 
 class Desk:
@@ -67,7 +69,7 @@ class Desk:
     def send(self, archive: io.BytesIO) -> UUID:
         """Upload an archive."""
         slot = self.slot
-        return intake.upload_package(slot.database, slot.dispatcher, self.tenant, archive)
+        return intake.upload_package(slot.database, slot.dispatcher, self.tenant, archive, DEFAULTS)
 
     def build(self, interval_s: int = 60) -> None:
         """Do what a worker does on the hint to look after packages."""
@@ -100,6 +102,7 @@ class Desk:
             package.workflow_name,
             context,
             max_context_bytes=MAX_BYTES,
+            defaults=DEFAULTS,
         ).execution_id
 
     def run(self, execution_id: UUID | None = None) -> int:

@@ -82,7 +82,8 @@ def _default(value: object) -> str:
 
 def commands_page() -> str:
     """Write the commands with their arguments and flags."""
-    root = click.Context(cloacinactl, info_name=PROGRAM)
+    # a command keeps the help option of the first context that asks for it, so make that one right
+    root = click.Context(cloacinactl, info_name=PROGRAM, **cloacinactl.context_settings)
     lines = (COMMANDS_HEAD, *_flags(GLOBAL_FLAGS), "", *_commands(root), _MADE, "")
     return "\n".join(lines)
 

@@ -58,7 +58,13 @@ def settings(
 ) -> Settings:
     """The settings of the application."""
     home: Path = tmp_path_factory.mktemp("home")
-    return Settings(home=home, database_url=empty_database_url, broker_url=broker_url)
+    # the tests of a module may well send more in a second than a tenant may by default
+    return Settings(
+        home=home,
+        database_url=empty_database_url,
+        broker_url=broker_url,
+        tenant_requests_per_s=10_000,
+    )
 
 
 @pytest.fixture(scope="module")

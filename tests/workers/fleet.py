@@ -23,10 +23,12 @@ from cloacina.packages import services as packages
 from cloacina.packages.pack import pack
 from cloacina.processes import wait_until
 from cloacina.settings import Settings
+from cloacina.tenants import limits
 from cloacina.tenants.models import Tenant
 
 DEADLINE_S = 60.0
 MAX_CONTEXT_BYTES = 1024 * 1024
+DEFAULTS = limits.defaults(Settings())
 
 MANIFEST = """
 [package]
@@ -96,7 +98,9 @@ class Engineer:
         (source / "workflow" / name / "__init__.py").touch()
         (source / "workflow" / name / "tasks.py").write_text(tasks)
         with pack(source, folder).open("rb") as archive:
-            package_id = intake.upload_package(self.database, self.dispatcher, self.tenant, archive)
+            package_id = intake.upload_package(
+                self.database, self.dispatcher, self.tenant, archive, DEFAULTS
+            )
         wait_for(lambda: self._is_built(package_id))
 
     def _is_built(self, package_id: UUID) -> bool:
@@ -115,6 +119,7 @@ class Engineer:
             name,
             context,
             max_context_bytes=MAX_CONTEXT_BYTES,
+            defaults=DEFAULTS,
         ).execution_id
 
     def look_at(self, execution_id: UUID) -> Execution:
@@ -162,7 +167,7 @@ class Engineer:
 
     def steer(self) -> Steering:
         """Steer executions as the API does."""
-        return Steering(self.database, self.dispatcher, self.graphs, MAX_CONTEXT_BYTES)
+        return Steering(self.database, self.dispatcher, self.graphs, MAX_CONTEXT_BYTES, DEFAULTS)
 
 
 def wait_for(condition: Callable[[], object]) -> None:

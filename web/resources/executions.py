@@ -125,7 +125,11 @@ def rerun_execution(body: dict[str, Any], tenant: Tenant, exec_id: str) -> dict[
 def _steering() -> Steering:
     parts = state()
     return Steering(
-        parts.database, parts.dispatcher, parts.graphs, parts.settings.max_context_bytes
+        parts.database,
+        parts.dispatcher,
+        parts.graphs,
+        parts.settings.max_context_bytes,
+        parts.defaults,
     )
 
 

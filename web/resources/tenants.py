@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cloacina.lifecycle import migration
 from cloacina.lifecycle import tenants as lifecycle
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import PUBLIC_TENANT
@@ -10,6 +11,7 @@ from web.schemas.common import items, list_of
 from web.schemas.tenants import (
     CreateTenantRequest,
     TenantCreatedResponse,
+    TenantMigratedResponse,
     TenantRemovedResponse,
     TenantSummary,
 )
@@ -37,6 +39,22 @@ def list_tenants() -> dict[str, Any]:
     """List the tenants, without the one that always exists."""
     with state().database.platform() as session:
         return items([each for each in tenants.list_all(session) if each.name != PUBLIC_TENANT])
+
+
+@blueprint.operation(
+    "POST", f"{_PATH}/<schema_name>/migrate", TenantMigratedResponse, errors=(404, 409)
+)
+def migrate_tenant(schema_name: str) -> dict[str, Any]:
+    """Bring a tenant's tables to this server's version."""
+    database = state().database
+    with database.platform() as session:
+        tenant = tenants.find(session, schema_name)
+    version = migration.migrate_tenant(database, tenant)
+    return {
+        "name": tenant.name,
+        "schema_version": version,
+        "migrated": version != tenant.schema_version,
+    }
 
 
 @blueprint.operation("DELETE", f"{_PATH}/<schema_name>", TenantRemovedResponse, errors=(400,))

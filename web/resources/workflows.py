@@ -8,7 +8,7 @@ from flask import Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from cloacina.errors import InvalidInput
-from cloacina.lifecycle import intake
+from cloacina.lifecycle import intake, removal
 from cloacina.packages import services as packages
 from cloacina.packages.archive import SourceFile
 from cloacina.packages.services import Package
@@ -65,7 +65,9 @@ blueprint = Blueprint("workflows", "Workflows and the packages that hold them.")
 def upload_workflow(tenant: Tenant) -> dict[str, Any]:
     """Take in a package, and have it built."""
     with _uploaded_file() as archive:
-        package_id = intake.upload_package(state().database, state().dispatcher, tenant, archive)
+        package_id = intake.upload_package(
+            state().database, state().dispatcher, tenant, archive, state().defaults
+        )
     return {"package_id": package_id, "tenant_id": tenant.name}
 
 
@@ -117,8 +119,7 @@ def resume_workflow(tenant: Tenant, name: str) -> dict[str, Any]:
 @blueprint.operation("DELETE", f"{_ONE}/<version>", WorkflowDeletedResponse)
 def delete_workflow(tenant: Tenant, name: str, version: str) -> dict[str, Any]:
     """Delete a version of a package; an unknown one is no error, and what runs goes on."""
-    with state().database.tenant(tenant) as session:
-        packages.delete_version(session, name, version)
+    removal.delete_package(state().database, tenant, name, version)
     return {"status": "deleted", "package_name": name, "version": version}
 
 
@@ -148,6 +149,7 @@ def execute_workflow(body: dict[str, Any], tenant: Tenant, name: str) -> dict[st
         name,
         body["context"] or {},
         max_context_bytes=state().settings.max_context_bytes,
+        defaults=state().defaults,
         idempotency_key=_idempotency_key(),
     )
     return asdict(started) | {"tenant_id": tenant.name, "status": "scheduled"}

@@ -38,6 +38,14 @@ class TenantSummary(Answer):
     schema_version = fields.String()
 
 
+class TenantMigratedResponse(Answer):
+    """What became of a tenant's tables."""
+
+    name = fields.String()
+    schema_version = fields.String(metadata={"description": "The revision that they are at."})
+    migrated = fields.Boolean(metadata={"description": "They were behind, and are not any more."})
+
+
 class TenantRemovedResponse(Answer):
     """What the removal of a tenant did."""
 

@@ -121,7 +121,11 @@ class Runs:
         """Run an execution again."""
         with self.unit() as unit:
             return self.control(unit).rerun(
-                execution_id, self.tenant.id, start_from=start_from, request_id=None
+                execution_id,
+                self.tenant.id,
+                start_from=start_from,
+                request_id=None,
+                most_open=1000,
             )[0]
 
     def end_overdue(self) -> int:

@@ -11,7 +11,7 @@ from cloacina.lifecycle import intake
 from cloacina.packages import services as packages
 from cloacina.packages.errors import InvalidPackage, WorkflowNotFound, WorkflowPaused
 from tests.cloacina.executions.runs import MAX_BYTES
-from tests.cloacina.slots import Desk, open_slot
+from tests.cloacina.slots import DEFAULTS, Desk, open_slot
 
 ONE = "@cloaca.task()\ndef it(context):\n    return context\n"
 NEEDS_REGION = "@cloaca.workflow_params(region=str, limit=(int, 5))\n" + ONE
@@ -61,6 +61,7 @@ def test_a_workflow_is_started_by_its_own_and_by_its_packages_name(desk: Desk) -
             name,
             {},
             max_context_bytes=MAX_BYTES,
+            defaults=DEFAULTS,
         )
         assert started.workflow_name == package.workflow_name
         assert desk.runs.get(started.execution_id).package_name == package.package_name
