@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from cloacina import logs
 from cloacina.db import Database
 from cloacina.errors import DatabaseUnavailable
+from cloacina.resp import command
 from cloacina.tenants import services as tenants
 
 log = logging.getLogger(__name__)
@@ -125,13 +126,25 @@ class Dispatcher:
         """Hint that a task which waits at a worker wants to go on; returns the same as `run`."""
         return self._publish(RESUME, tenant_id, worker_queue_name(worker_id), str(task_uuid))
 
-    def is_any_waiting(self, queues: Sequence[str]) -> bool:
-        """Say whether a hint waits in one of these queues; False, too, while the broker is away."""
-        if not queues:
+    def is_any_waiting(self, queues: Sequence[str], *, but: str) -> bool:
+        """Say whether a hint waits in one of these queues; False, too, while the broker is away.
+
+        Parameters:
+            queues: their names; all of them are asked for with one command.
+            but: one that does not count, be it among them or not.
+        """
+        others = [name for name in queues if name != but]
+        if not others:
             return False
         try:
             with self._app.producer_pool.acquire(block=True) as producer:
-                return bool(producer.channel.client.exists(*queues))
+                pool = producer.channel.client.connection_pool
+                connection = pool.get_connection()
+                try:
+                    connection.send_packed_command([command("EXISTS", *others)])
+                    return bool(connection.read_response())
+                finally:
+                    pool.release(connection)
         except _BROKER_ERRORS:
             return False
 

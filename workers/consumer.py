@@ -15,7 +15,6 @@ from cloacina.errors import DatabaseUnavailable
 from cloacina.fleet import services as fleet
 from cloacina.fleet.services import Worker
 from cloacina.tenants import services as tenants
-from cloacina.tenants.models import DELETING
 from workers import process
 from workers.app import worker_settings
 
@@ -105,8 +104,7 @@ class _Watch(threading.Thread):
         evictions = process.evictions()
         with database.platform() as session:
             began = session.scalar(select(now()))
-            # a suspended one's hints lead to nothing, and once it goes on it is served at once
-            names = {one.name for one in tenants.list_all(session) if one.status != DELETING}
+            names = tenants.served_names(session)
             gone = evictions.find(session)
         evictions.end(gone)
         # whoever deletes a tenant waits to hear that nothing of it is kept here

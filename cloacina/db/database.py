@@ -24,14 +24,16 @@ from sqlalchemy.pool import QueuePool
 
 from cloacina.db.locked import Locked, TenantLocked
 from cloacina.db.pipeline import Call
-from cloacina.db.sql_file import make_statement
+from cloacina.db.sql_file import BY_INDEXES, make_statement
 from cloacina.db.units import (
     ACT_AS,
     AWAY_STATES,
     DRIVER_ERRORS,
+    SCOPES,
     PostgresUnit,
     SqliteUnit,
     Unit,
+    note_scopes,
 )
 from cloacina.errors import ConfigurationError, DatabaseUnavailable
 
@@ -39,6 +41,9 @@ CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 10
 POOL_RECYCLE_S = 1800
 STATEMENT_TIMEOUT_MS = 30_000
+MOST_SCOPES = 100
+"""Schemas that a connection works in before a new one takes its place. PostgreSQL keeps what it has
+read of their tables for as long as the session lives, 0.2 MiB a schema."""
 UNIT_IDLE_TIMEOUT_MS = 4_000
 """Milliseconds after which PostgreSQL takes the locks of a process that was stopped in a unit."""
 TENANT_LOCK_TIMEOUT_MS = 2_000
@@ -66,7 +71,8 @@ _ACT_AS = (
 _BEGIN_AS = text(_ACT_AS)
 _UNIT_AS = make_statement(
     ACT_AS,
-    f"{_ACT_AS}, set_config('idle_in_transaction_session_timeout', :idle_timeout, true) AS idle",
+    f"{_ACT_AS}, set_config('idle_in_transaction_session_timeout', :idle_timeout, true) AS idle,"
+    f" {BY_INDEXES}",
     "SELECT 1 AS done",
 )
 
@@ -116,6 +122,8 @@ class Database:
             # a unit ends its transaction itself, in a round trip that it makes anyhow
             reset_on_return=None,
         )
+        for pool in (self.engine.pool, self._pool):
+            event.listen(pool, "checkin", _replace_when_worn)
         self._away_at = -math.inf
         self._locked = Locked()
         self._service_role: str | None = None
@@ -248,6 +256,7 @@ class Database:
 
     def _act_as(self, session: Session, values: Mapping[str, str]) -> None:
         if not self.is_sqlite:
+            note_scopes(session.connection().info, [values["path"]])
             session.execute(_BEGIN_AS, {name: values[name] for name in _SESSION_VALUES})
 
     @contextmanager
@@ -394,6 +403,12 @@ def _driver_arguments(engine: sqlalchemy.Engine) -> dict[str, Any]:
 
 def _connect(arguments: Mapping[str, Any]) -> Any:
     return psycopg.connect(**arguments)
+
+
+def _replace_when_worn(_connection: Any, record: Any) -> None:
+    """Close a connection that has worked in many schemas; the next one is opened when wanted."""
+    if len(record.info.get(SCOPES, ())) > MOST_SCOPES:
+        record.invalidate()
 
 
 def _keep_private(path: str | None) -> None:

@@ -244,8 +244,7 @@ class _Turn:
         self._next_look = now + SLICE_S
         if now >= self._ends:
             return False
-        others = [name for name in self._queues.names() if name != self._own]
-        return not self._dispatcher.is_any_waiting(others)
+        return not self._dispatcher.is_any_waiting(self._queues.names(), but=self._own)
 
 
 def _log(claim: Claim, outcome: Outcome) -> None:

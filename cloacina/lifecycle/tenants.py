@@ -128,7 +128,9 @@ def add_tenant(
         schema_version=version,
     )
     session.add(row)
-    session.add(WakeupRow(tenant_id=row.id, due_at=after(0), reconcile_at=after(0)))
+    # it wants nothing yet
+    later = after(services.idle_s())
+    session.add(WakeupRow(tenant_id=row.id, due_at=later, reconcile_at=later))
     session.flush()
     if filling is not None:
         filling.settle(session, services.find_by_id(session, row.id))

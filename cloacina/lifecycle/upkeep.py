@@ -13,7 +13,7 @@ from cloacina.executions import transition as executions
 from cloacina.executions.claims import Terms
 from cloacina.executions.graphs import GraphCache, checked_graph
 from cloacina.lifecycle import changes
-from cloacina.lifecycle.removal import purge_deleted
+from cloacina.lifecycle.removal import is_any_left, purge_deleted
 from cloacina.packages import builds
 from cloacina.packages.builds import Build
 from cloacina.packages.cache import PackageCache, package_code
@@ -32,11 +32,16 @@ BUILD_FAILED = "build_failed"
 """What the audit log says of a build that failed; why stands at the package."""
 
 
+_UNMOVED_S = HINT_LOST_S + 1
+"""Seconds: who has work for a tenant moves its next moment when it is further away than all but the
+last of these."""
+
+
 def sweep(database: Database, graphs: GraphCache, tenant: Tenant, terms: Terms) -> None:
     """Give back lost claims, end what is overdue, and set when the tenant is next due.
 
-    The new moment is written only where nobody has moved the old one meanwhile; should a moment be
-    lost all the same, the next look after the tenant's packages comes within its interval.
+    The new moment is written only where nobody has moved the old one meanwhile, and nobody can have
+    left it as it was because it was early enough; then the tenant is due once more.
 
     Parameters:
         database: the worker's.
@@ -51,7 +56,12 @@ def sweep(database: Database, graphs: GraphCache, tenant: Tenant, terms: Terms) 
     with database.unit(as_tenant(tenant)) as unit:
         due = unit.ask(Call(executions.SQL.next_due))[0]
         if seen:
-            put_off = {"tenant_id": tenant.id, "seen": seen[0].due_at, "in_s": _in_s(due)}
+            put_off = {
+                "tenant_id": tenant.id,
+                "seen": seen[0].due_at,
+                "in_s": _in_s(due),
+                "least_s": _UNMOVED_S,
+            }
             unit.commit(AS_PLATFORM, Call(tenants.SQL.put_off, put_off))
 
 
@@ -103,17 +113,19 @@ def reconcile(
     Parameters:
         database, sandbox, cache: the worker's.
         tenant: the tenant.
-        interval_s: seconds until the next look.
+        interval_s: seconds until the next look, while there is something that may want it.
 
     Raises:
         TenantNotFound, TenantSuspended, TenantMigrating, TenantSchemaTooNew: nothing more may start
             there by now.
     """
+    mine = WakeupRow.tenant_id == tenant.id
     with database.platform() as session:
-        session.execute(
+        next_look = session.scalar(
             update(WakeupRow)
-            .where(WakeupRow.tenant_id == tenant.id)
+            .where(mine)
             .values(reconcile_at=after(interval_s))
+            .returning(WakeupRow.reconcile_at)
         )
         tenants.wake(session, tenant.id, interval_s)
     while _build_next(database, sandbox, cache, tenant):
@@ -122,6 +134,14 @@ def reconcile(
             tenants.find_open(session, tenant.id)
     with database.tenant(tenant) as session:
         purge_deleted(session)
+        if builds.is_any_open(session) or is_any_left(session):
+            return
+        # an upload since then has moved it, unless it was near enough as it was
+        unmoved = (WakeupRow.reconcile_at == next_look, WakeupRow.reconcile_at > after(_UNMOVED_S))
+        database.act_as_platform(session)
+        session.execute(
+            update(WakeupRow).where(mine, *unmoved).values(reconcile_at=after(tenants.idle_s()))
+        )
 
 
 def _build_next(database: Database, sandbox: Sandbox, cache: PackageCache, tenant: Tenant) -> bool:

@@ -56,6 +56,18 @@ def claim_next(session: Session) -> Build | None:
     return Build(package_value(row), row.build_token)
 
 
+def is_any_open(session: Session) -> bool:
+    """Say whether an upload is not built yet, or somebody is just building it.
+
+    Parameters:
+        session: acts as the tenant.
+    """
+    found = select(PackageRow.id).where(
+        PackageRow.deleted_at.is_(None), PackageRow.build_status.in_((PENDING, BUILDING))
+    )
+    return session.scalar(select(found.exists())) is True
+
+
 def succeed(
     session: Session, build: Build, definition: dict[str, Any], workflow_version: str
 ) -> bool:

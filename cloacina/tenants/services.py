@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from random import random
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +41,10 @@ NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 # `none` would mean "no role" where a tenant's role is set
 _RESERVED = frozenset({PUBLIC_TENANT, PUBLIC_SCHEMA, "postgres", "information_schema", "none"})
+
+IDLE_S = 3600.0
+"""Seconds between two looks after a tenant that wants none: only moments that were lost, for which
+nobody knows a reason, are found so."""
 
 LIMITS = tuple(field.name for field in fields(Limits))
 """The names of all limits."""
@@ -229,6 +234,14 @@ def list_killed(session: Session) -> list[UUID]:
     return list(session.scalars(query))
 
 
+def served_names(session: Session) -> set[str]:
+    """Give the names of the tenants whose queues are read; each worker asks once a second.
+
+    A suspended one's hints lead to nothing, and once it goes on it is served at once.
+    """
+    return set(session.scalars(select(TenantRow.name).where(TenantRow.status != DELETING)))
+
+
 def hint_key(session: Session) -> bytes:
     """Give the key that this installation signs its hints with."""
     return session.scalars(select(ServerKeyRow.value).where(ServerKeyRow.name == HINT_KEY)).one()
@@ -251,6 +264,14 @@ def wake(session: Session, tenant_id: UUID, in_s: float, *, reconcile: bool = Fa
     session.execute(row.where(WakeupRow.due_at > due).values(due_at=due))
     if reconcile:
         session.execute(row.where(WakeupRow.reconcile_at > due).values(reconcile_at=due))
+
+
+def idle_s() -> float:
+    """Give the seconds until a tenant that wants nothing is looked after all the same.
+
+    They vary, lest a thousand tenants that were made together are looked after together.
+    """
+    return IDLE_S * (0.5 + random())  # noqa: S311  # nobody is kept out by it
 
 
 def due_tenants(session: Session, limit: int, patience_s: float) -> Sequence[Row[UUID, str, bool]]:

@@ -30,7 +30,7 @@ def test_a_new_tenant_has_all_that_it_needs(
         assert services.find_by_id(session, tenant.id) == tenant
         assert tenant in services.list_all(session)
         due = session.execute(
-            text("SELECT due_at <= now() FROM tenant_wakeups WHERE tenant_id = :id"),
+            text("SELECT due_at > now() FROM tenant_wakeups WHERE tenant_id = :id"),
             {"id": tenant.id},
         )
         assert due.scalars().all() == [True]
