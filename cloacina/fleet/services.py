@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from cloacina.db import after, now, rows_changed
+from cloacina.fleet.assignment import Server
 from cloacina.fleet.models import WorkerRow
 
-BEAT_S = 5
+BEAT_S = 2
 """Seconds between two reports of a worker."""
 
-GONE_S = 3 * BEAT_S
-"""Seconds of silence after which a worker counts as gone."""
+GONE_S = 4 * BEAT_S
+"""Seconds of silence after which a worker counts as gone, and others serve its tenants."""
 
 FORGET_S = 10 * GONE_S
 """Seconds of silence after which nothing is kept of a worker."""
@@ -63,6 +64,12 @@ def beat(session: Session, worker: Worker) -> None:
     session.flush()
 
 
+def retire(session: Session, worker_id: UUID) -> None:
+    """Have a worker count as gone, while it still brings what it runs to an end."""
+    row = update(WorkerRow).where(WorkerRow.id == worker_id)
+    rows_changed(session, row.values(heartbeat_at=after(-GONE_S)))
+
+
 def leave(session: Session, worker_id: UUID) -> None:
     """Sign a worker off."""
     rows_changed(session, delete(WorkerRow).where(WorkerRow.id == worker_id))
@@ -79,13 +86,27 @@ def list_live(session: Session) -> Sequence[Worker]:
         Worker(
             id=row.id,
             name=row.name,
-            tenant_names=tuple((row.tenant_names or "").split(",")) if row.tenant_names else (),
+            tenant_names=_names(row.tenant_names),
             concurrency=row.concurrency,
             in_flight=row.in_flight,
             seconds_since_heartbeat=(present - row.heartbeat_at).total_seconds(),
         )
         for row, present in rows
     ]
+
+
+def list_servers(session: Session) -> frozenset[Server]:
+    """Give the workers on duty, as far as it matters for whom they serve."""
+    rows = session.execute(
+        select(WorkerRow.id, WorkerRow.tenant_names, WorkerRow.concurrency).where(
+            WorkerRow.heartbeat_at > after(-GONE_S)
+        )
+    )
+    return frozenset(Server(row.id, _names(row.tenant_names), row.concurrency) for row in rows)
+
+
+def _names(joined: str | None) -> tuple[str, ...]:
+    return tuple(joined.split(",")) if joined else ()
 
 
 def forget_gone(session: Session) -> Sequence[UUID]:
