@@ -105,6 +105,11 @@ def list_servers(session: Session) -> frozenset[Server]:
     return frozenset(Server(row.id, _names(row.tenant_names), row.concurrency) for row in rows)
 
 
+def count_own(session: Session, tenant_name: str) -> int:
+    """Say how many of the workers on duty serve a tenant and name it."""
+    return sum(tenant_name in server.tenant_names for server in list_servers(session))
+
+
 def _names(joined: str | None) -> tuple[str, ...]:
     return tuple(joined.split(",")) if joined else ()
 

@@ -3,6 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cloacina.fleet import demand
 from cloacina.fleet import services as fleet
 from cloacina.fleet.assignment import Assignment, Server
 from cloacina.tenants.models import DELETING, TenantRow
@@ -21,4 +22,5 @@ def assignment(session: Session, me: Server | None = None) -> Assignment:
     return Assignment(
         servers | {me} if me else servers,
         {row.id: row.name for row in session.execute(open_ones)},
+        demand.on_top(session),
     )

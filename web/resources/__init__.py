@@ -4,6 +4,7 @@ from web.blueprint import Blueprint
 from web.resources import (
     agents,
     executions,
+    fleet,
     keys,
     limits,
     operational,
@@ -19,6 +20,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     keys.blueprint,
     tenants.blueprint,
     limits.blueprint,
+    fleet.blueprint,
     workflows.blueprint,
     executions.blueprint,
     triggers.blueprint,
