@@ -68,7 +68,7 @@ class Crew:
                 return
             rows = json.loads(self._path.read_text())
             wanted = {(tenant_id, number): name for tenant_id, number, name in rows}
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError):
             return
         self._seen = changed
         for key in self._parts.keys() - wanted.keys():

@@ -11,9 +11,13 @@ from sqlalchemy.orm import Session
 
 from cloacina.audit import services as audit
 from cloacina.audit.services import Named
-from cloacina.db import instant
+from cloacina.db import after, instant
+from cloacina.fleet import services
 from cloacina.fleet.errors import AtCapacity
 from cloacina.fleet.models import FleetRow
+
+LINGER_S = 30.0
+"""Seconds after which what was raised and went down again is there no more."""
 
 CALM_TIMES = 3
 """What was raised goes down by one after so many times the wait that raises it, without one."""
@@ -77,6 +81,8 @@ def answer_wait(
 ) -> int:
     """Have one worker more where tasks wait too long, and one fewer once none has for a while.
 
+    None is added before all those are there that the tenant is to have already.
+
     Parameters:
         session: acts as the platform, on PostgreSQL.
         tenant: the tenant.
@@ -90,7 +96,10 @@ def answer_wait(
     row, present = _locked(session, tenant.id)
     if waits:
         row.waited_at = present
-        may_step = row.desired + row.raised < most and _is_past(present, patience_s, row.raised_at)
+        count = row.desired + row.raised
+        # one that is still to come may be enough
+        all_here = services.count_own(session, tenant.name) >= count
+        may_step = all_here and count < most and _is_past(present, patience_s, row.raised_at)
         step = 1 if may_step else 0
     else:
         calm_s = CALM_TIMES * patience_s
@@ -126,10 +135,11 @@ def raised_tenants(session: Session) -> AbstractSet[UUID]:
 def on_top(session: Session) -> frozenset[UUID]:
     """Give the tenants whose own workers come on top of the shared ones.
 
-    These are they that never asked for workers of their own: to help them, those that were added
+    These are they that have not asked for workers of their own: to help them, those that were added
     must not take the others away.
     """
-    rows = select(FleetRow.tenant_id).where(FleetRow.raised > 0, FleetRow.desired == 0)
+    is_there = (FleetRow.raised > 0) | (FleetRow.raised_at > after(-LINGER_S))
+    rows = select(FleetRow.tenant_id).where(FleetRow.desired == 0, is_there)
     return frozenset(session.scalars(rows))
 
 

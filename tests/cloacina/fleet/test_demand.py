@@ -4,14 +4,15 @@ import json
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from cloacina.audit.models import AuditRow
 from cloacina.db import Database, after
-from cloacina.fleet import demand
-from cloacina.fleet.demand import CALM_TIMES, Demand
+from cloacina.fleet import demand, services
+from cloacina.fleet.demand import CALM_TIMES, LINGER_S, Demand
 from cloacina.fleet.errors import AtCapacity
-from cloacina.fleet.models import FleetRow
+from cloacina.fleet.models import FleetRow, WorkerRow
+from cloacina.fleet.services import Worker
 from cloacina.lifecycle.tenants import create_tenant, delete_tenant
 from cloacina.tenants.models import Tenant
 
@@ -37,6 +38,14 @@ def answer(database: Database, tenant: Tenant, *, waits: bool) -> int:
 def wanted(database: Database, tenant: Tenant) -> Demand:
     with database.platform() as session:
         return demand.of_tenant(session, tenant.id)
+
+
+def be_there(database: Database, tenant: Tenant, count: int) -> None:
+    """Have so many live workers of the tenant's own."""
+    with database.platform() as session:
+        session.execute(delete(WorkerRow))
+        for _ in range(count):
+            services.beat(session, Worker(uuid4(), "worker", (tenant.name,), 4, 0, 0))
 
 
 def events(database: Database, tenant: Tenant) -> list[tuple[str, dict[str, int]]]:
@@ -90,10 +99,15 @@ def test_while_tasks_wait_one_more_comes_in_each_interval_up_to_the_limit(
     database: Database, tenant: Tenant
 ) -> None:
     change(database, tenant, 1)
+    # the one that was asked for is still to come
+    assert answer(database, tenant, waits=True) == 0
+    be_there(database, tenant, 1)
     assert answer(database, tenant, waits=True) == 1
+    be_there(database, tenant, 2)
     assert answer(database, tenant, waits=True) == 0
     age(database, tenant, step_s=PATIENCE_S + 1)
     assert answer(database, tenant, waits=True) == 1
+    be_there(database, tenant, 3)
     age(database, tenant, step_s=PATIENCE_S + 1)
     assert answer(database, tenant, waits=True) == 0
     assert wanted(database, tenant) == Demand(desired=1, raised=2)
@@ -108,6 +122,7 @@ def test_what_was_raised_goes_down_step_by_step_once_nothing_has_waited_for_long
 ) -> None:
     long_s = CALM_TIMES * PATIENCE_S + 1
     answer(database, tenant, waits=True)
+    be_there(database, tenant, 1)
     age(database, tenant, step_s=long_s)
     answer(database, tenant, waits=True)
     change(database, tenant, 1)
@@ -139,6 +154,20 @@ def test_what_was_raised_comes_on_top_of_the_shared_workers_unless_some_were_ask
     with database.platform() as session:
         assert tenant.id not in demand.on_top(session)
         assert tenant.id in demand.raised_tenants(session)
+
+
+def test_what_went_down_is_on_top_for_as_long_as_it_may_take_to_end(
+    database: Database, tenant: Tenant
+) -> None:
+    answer(database, tenant, waits=True)
+    long_s = CALM_TIMES * PATIENCE_S + 1
+    age(database, tenant, step_s=long_s, wait_s=long_s)
+    assert answer(database, tenant, waits=False) == -1
+    with database.platform() as session:
+        assert tenant.id in demand.on_top(session)
+    age(database, tenant, step_s=LINGER_S + 1)
+    with database.platform() as session:
+        assert tenant.id not in demand.on_top(session)
 
 
 def test_with_a_tenant_its_demand_is_gone(database: Database, tenant: Tenant) -> None:

@@ -9,8 +9,10 @@ from sqlalchemy import delete, update
 from cloacina.db import Database, after
 from cloacina.executions.models import TaskRow
 from cloacina.fleet import demand
+from cloacina.fleet import services as fleet
 from cloacina.fleet.demand import Demand
 from cloacina.fleet.models import FleetRow
+from cloacina.fleet.services import Worker
 from cloacina.lifecycle import staffing
 from cloacina.lifecycle.staffing import Post
 from cloacina.lifecycle.tenants import create_tenant, delete_tenant
@@ -147,6 +149,9 @@ def test_no_worker_comes_where_none_would_help(database: Database, tenant: Tenan
     provision(database, tenant, 3)
     assert staffing.answer_wait(database, SETTINGS, tenant.id) == 0
     provision(database, tenant, -1)
+    with database.platform() as session:
+        for _ in range(2):
+            fleet.beat(session, Worker(uuid4(), "worker", (tenant.name,), 4, 0, 0))
     assert staffing.answer_wait(database, SETTINGS, tenant.id) == 1
     with database.platform() as session:
         assert demand.of_tenant(session, tenant.id) == Demand(desired=2, raised=1)
