@@ -18,6 +18,7 @@ NOUNS = {
     "completions": "cli.nouns.completions:completions",
     "config": "cli.nouns.config:config",
     "execution": "cli.nouns.execution:execution",
+    "fleet": "cli.nouns.fleet:fleet",
     "key": "cli.nouns.key:key",
     "limits": "cli.nouns.limits:limits",
     "package": "cli.nouns.package:package",

@@ -176,6 +176,13 @@ class Settings:
         _whole_number(1, HIGHEST_LIMITS["max_agents"]),
         "workers of its own that one tenant may have at most",
     )
+    fleet_raise_after_s: int = setting(
+        0,
+        _whole_number(0, 86_400),
+        "seconds that a tenant's task may wait to begin before the tenant gets one more worker of"
+        " its own, within its limit; it goes again when nothing has waited so long for three times"
+        " as long; 0: never",
+    )
     worker_stop_grace_s: int = setting(
         20,
         _whole_number(0, 3600),

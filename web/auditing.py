@@ -61,6 +61,8 @@ CHANGES: dict[str, Change] = {
     "tenants.resume_tenant": Change("tenant.resume", "schema_name"),
     "tenants.import_tenant": Change("tenant.import"),
     "tenants.remove_tenant": Change("tenant.delete", "schema_name"),
+    "fleet.provision_workers": Change("fleet.provision"),
+    "fleet.deprovision_workers": Change("fleet.deprovision"),
     "limits.set_limits": Change("limits.set"),
     "limits.clear_limits": Change("limits.clear"),
     "workflows.upload_workflow": Change("package.upload"),

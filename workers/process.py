@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import warnings
-from collections.abc import Collection
+from collections.abc import Mapping
 from uuid import UUID, uuid4
 
 from celery import signals
@@ -120,10 +120,15 @@ def keep_out_of_slots(database: Database) -> None:
     _process.main_databases.append(database)
 
 
-def serves(names: Collection[str]) -> None:
-    """Let the slots know which queues the worker serves."""
+def serves(slots: Mapping[str, int]) -> None:
+    """Let the slots know which queues the worker serves, and how many slots serve each."""
     if _process.main is not None:
-        _process.main.queues.write(names)
+        _process.main.queues.write(slots)
+
+
+def is_stopping() -> bool:
+    """Say whether the worker was told to stop."""
+    return _process.main is not None and _process.main.drain.has_begun()
 
 
 def evictions() -> Evictions:

@@ -310,7 +310,7 @@ class Lot(threading.Thread):
         self._drop(entry)
         try:
             with self._database.unit(tenants.enter(entry.owner.id)) as unit:
-                tenant, _ = tenants.entered(unit, entry.owner.id)
+                tenant = tenants.entered(unit, entry.owner.id)
                 claim = claims.restore(unit, self._graphs, self._terms, entry.ref)
                 finished = finishing.finish(
                     unit,

@@ -10,6 +10,7 @@ from cloacina.fleet import services as fleet
 from cloacina.keys import services as keys
 from cloacina.packages import room
 from cloacina.tenants import services as tenants
+from cloacina.tenants import serving
 from cloacina.tenants.models import DELETING, Tenant
 from cloacina.tenants.versions import check_tables
 
@@ -59,7 +60,8 @@ def inspect(database: Database, name: str) -> Standing:
     with database.platform() as session:
         tenant = tenants.find_by_name_in_any_state(session, name)
         live_keys = keys.count_live(session, tenant)
-        workers = tuple(one.name for one in fleet.list_live(session) if one.serves(name))
+        serve = {server.id for server in serving.assignment(session).of_tenant(tenant.id)}
+        workers = tuple(one.name for one in fleet.list_live(session) if one.id in serve)
     return Standing(tenant, live_keys, workers, _stock(database, tenant))
 
 

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from cloacina.db import AS_PLATFORM, Call, SqlFile, Unit, after, now
 from cloacina.db import Row as NamedRow
 from cloacina.db.database import TIMEOUTS, search_path
-from cloacina.fleet.services import GONE_S
 from cloacina.tenants.errors import TenantCreationFailed, TenantNotFound, TenantSuspended
 from cloacina.tenants.models import (
     ACTIVE,
@@ -132,12 +131,11 @@ def check_open(tenant: Tenant) -> None:
 
 def enter(tenant_id: UUID) -> Call:
     """Have a unit find a tenant and act as its role; `entered` gives it."""
-    values = {"tenant_id": tenant_id, "silence_s": -GONE_S, **TIMEOUTS}
-    return Call(SQL.enter, values)
+    return Call(SQL.enter, {"tenant_id": tenant_id, **TIMEOUTS})
 
 
-def entered(unit: Unit, tenant_id: UUID) -> tuple[Tenant, int]:
-    """Give the tenant that a unit, opened with `enter`, acts as, and the slots that serve it.
+def entered(unit: Unit, tenant_id: UUID) -> Tenant:
+    """Give the tenant that a unit, opened with `enter`, acts as.
 
     It may be in any state: what runs there may end.
 
@@ -151,7 +149,7 @@ def entered(unit: Unit, tenant_id: UUID) -> tuple[Tenant, int]:
     (row,) = unit.opened
     tenant = of_row(row)
     unit.scope = search_path(tenant.schema)
-    return tenant, row.slots or 0
+    return tenant
 
 
 def re_enter(tenant: Tenant) -> Call:
@@ -232,14 +230,6 @@ def list_killed(session: Session) -> list[UUID]:
     killed = DELETION_STEPS[DELETION_STEPS.index("kill") :]
     query = select(TenantRow.id).where(TenantRow.deletion_step.in_(killed))
     return list(session.scalars(query))
-
-
-def served_names(session: Session) -> set[str]:
-    """Give the names of the tenants whose queues are read; each worker asks once a second.
-
-    A suspended one's hints lead to nothing, and once it goes on it is served at once.
-    """
-    return set(session.scalars(select(TenantRow.name).where(TenantRow.status != DELETING)))
 
 
 def hint_key(session: Session) -> bytes:

@@ -2,8 +2,7 @@
 
 -- name: enter
 -- Finds a tenant in any state and acts as its role from then on; for one that is gone nothing is
--- set, and what follows is refused, since the service has no rights on tenants' tables. `slots` are
--- those of the live workers that serve it.
+-- set, and what follows is refused, since the service has no rights on tenants' tables.
 SELECT set_config('role', role_name, true) AS role,
     set_config('search_path', '"' || replace(schema_name, '"', '""') || '"', true) AS path,
     set_config('statement_timeout', :timeout, true) AS timeout,
@@ -12,16 +11,12 @@ SELECT set_config('role', role_name, true) AS role,
     {by_indexes},
     t.id, t.name, t.schema_name, t.role_name, t.status, t.description, t.created_at, t.schema_version,
     COALESCE(t.migrating_until > {now}, FALSE) AS is_migrating, l.max_agents, l.max_concurrent_tasks,
-    l.max_queued_executions, l.max_packages, l.max_storage_bytes, l.max_requests_per_s,
-    (SELECT sum(concurrency) FROM public.workers
-        WHERE heartbeat_at > {after:silence_s} AND (tenant_names IS NULL
-            OR strpos(',' || tenant_names || ',', ',' || t.name || ',') > 0)) AS slots
+    l.max_queued_executions, l.max_packages, l.max_storage_bytes, l.max_requests_per_s
 FROM public.tenants t LEFT JOIN public.limits l ON l.tenant_id = t.id WHERE t.id = :tenant_id
 -- sqlite:
 SELECT t.id, t.name, t.schema_name, t.role_name, t.status, t.description, t.created_at, t.schema_version,
     COALESCE(t.migrating_until > {now}, FALSE) AS is_migrating, l.max_agents, l.max_concurrent_tasks,
-    l.max_queued_executions, l.max_packages, l.max_storage_bytes, l.max_requests_per_s,
-    (SELECT sum(concurrency) FROM workers WHERE heartbeat_at > {after:silence_s}) AS slots
+    l.max_queued_executions, l.max_packages, l.max_storage_bytes, l.max_requests_per_s
 FROM tenants t LEFT JOIN limits l ON l.tenant_id = t.id WHERE t.id = :tenant_id
 
 -- name: re_enter

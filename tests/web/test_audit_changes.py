@@ -118,8 +118,20 @@ def clear_limits(scene: Scene) -> object:
     return None
 
 
+def provision_workers(scene: Scene) -> object:
+    scene.ask("POST", "T/fleet/provision", json={})
+    return None
+
+
+def deprovision_workers(scene: Scene) -> object:
+    scene.ask("POST", "T/fleet/deprovision", json={})
+    return None
+
+
 # each makes its last request the change, and gives the line's subject
 DONE: dict[str, Callable[[Scene], object]] = {
+    "fleet.deprovision_workers": deprovision_workers,
+    "fleet.provision_workers": provision_workers,
     "keys.create_key": create_key,
     "keys.create_tenant_key": create_tenant_key,
     "keys.revoke_key": revoke_key,

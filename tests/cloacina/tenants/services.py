@@ -36,7 +36,9 @@ from cloacina.executions.control import Control
 from cloacina.executions.graphs import GraphCache
 from cloacina.executions.log_sink import LogSink
 from cloacina.executions.transition import NewExecution, Records, Transition
+from cloacina.fleet import demand, posts
 from cloacina.fleet import services as fleet
+from cloacina.fleet.posts import Staff
 from cloacina.fleet.services import Worker
 from cloacina.keys import services as keys
 from cloacina.keys.models import KeyInfo, Principal
@@ -199,6 +201,7 @@ TENANTS: Mapping[str, Ask] = {
     "packages.services.store_archive": lambda w, s: packages.store_archive(
         s, w.package.id, uploads.archive("more")
     ),
+    "packages.builds.is_any_open": lambda _, s: builds.is_any_open(s),
     "packages.builds.claim_next": lambda _, s: builds.claim_next(s),
     "packages.builds.succeed": lambda w, s: builds.succeed(s, w.build(), uploads.DEFINITION, "0"),
     "packages.builds.fail": lambda w, s: builds.fail(s, w.build(), "broken"),
@@ -301,6 +304,7 @@ TENANTS: Mapping[str, Ask] = {
     "schedules.services.recent_executions": lambda w, s: schedules.recent_executions(
         s, w.schedule_id
     ),
+    "lifecycle.removal.is_any_left": lambda _, s: removal.is_any_left(s),
     "lifecycle.removal.purge_deleted": lambda _, s: removal.purge_deleted(s),
 }
 
@@ -364,6 +368,20 @@ PLATFORMS: Mapping[str, Ask] = {
     ),
     "keys.services.revoke_all_of": lambda w, s: keys.revoke_all_of(s, w.runs.tenant.id),
     "fleet.services.beat": lambda _, s: fleet.beat(s, Worker(uuid4(), "w", (), 1, 0, 0.0)),
+    "fleet.services.retire": lambda _, s: fleet.retire(s, uuid4()),
+    "fleet.services.list_servers": lambda _, s: fleet.list_servers(s),
+    "fleet.services.count_own": lambda w, s: fleet.count_own(s, w.runs.tenant.name),
+    "fleet.demand.of_tenant": lambda w, s: demand.of_tenant(s, w.runs.tenant.id),
+    "fleet.demand.change": lambda w, s: demand.change(s, w.runs.tenant, by=1, most=2),
+    "fleet.demand.answer_wait": lambda w, s: demand.answer_wait(
+        s, w.runs.tenant, waits=True, patience_s=1, most=2
+    ),
+    "fleet.demand.raised_tenants": lambda _, s: demand.raised_tenants(s),
+    "fleet.demand.on_top": lambda _, s: demand.on_top(s),
+    "fleet.posts.hold": lambda w, s: posts.hold(
+        s, uuid4(), {w.runs.tenant.id: Staff(1, may_grow=True)}, may_take_over=True
+    ),
+    "fleet.posts.give_up": lambda _, s: posts.give_up(s, uuid4()),
     "fleet.services.leave": lambda _, s: fleet.leave(s, uuid4()),
     "fleet.services.list_live": lambda _, s: fleet.list_live(s),
     "fleet.services.forget_gone": lambda _, s: fleet.forget_gone(s),
