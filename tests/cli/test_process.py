@@ -90,4 +90,5 @@ def test_words_are_completed(home):
     done = subprocess.run(
         PROGRAM, env=os.environ | completing, capture_output=True, text=True, check=False
     )
-    assert done.stdout.split() == ["plain,create", "plain,delete", "plain,list", "plain,migrate"]
+    verbs = ("create", "delete", "export", "import", "inspect", "list", "migrate", "resume")
+    assert done.stdout.split() == [f"plain,{verb}" for verb in (*verbs, "suspend")]
