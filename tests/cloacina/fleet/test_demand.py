@@ -13,8 +13,9 @@ from cloacina.fleet.demand import CALM_TIMES, LINGER_S, Demand
 from cloacina.fleet.errors import AtCapacity
 from cloacina.fleet.models import FleetRow, WorkerRow
 from cloacina.fleet.services import Worker
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.tenants.models import Tenant
+from tests.removal import delete_tenant
 
 PATIENCE_S = 10.0
 MOST = 3

@@ -11,7 +11,8 @@ from cloacina.db import Database, after
 from cloacina.fleet import posts
 from cloacina.fleet.models import PostRow
 from cloacina.fleet.posts import LEASE_S, RENEW_S, Key, Staff
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.lifecycle.tenants import create_tenant
+from tests.removal import delete_tenant
 
 Wanted = Mapping[UUID, Staff]
 

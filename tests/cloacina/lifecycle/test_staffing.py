@@ -15,11 +15,12 @@ from cloacina.fleet.models import FleetRow
 from cloacina.fleet.services import Worker
 from cloacina.lifecycle import staffing
 from cloacina.lifecycle.staffing import Post
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.settings import Settings
 from cloacina.tenants import limits
 from cloacina.tenants.models import ACTIVE, DELETING, SUSPENDED, Tenant, TenantRow
 from tests.cloacina.executions.runs import Runs, task
+from tests.removal import delete_tenant
 
 PATIENCE_S = 10
 SETTINGS = Settings(fleet_raise_after_s=PATIENCE_S, default_max_agents=3)
