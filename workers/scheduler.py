@@ -93,11 +93,12 @@ def run(
             if away:
                 log.info("the database is back")
             away = False
-    deletions.join(STOP_WITHIN_S)
     if raiser is not None:
         raiser.stop()
     if office is not None:
+        # first: others begin at once
         office.close()
+    deletions.join(STOP_WITHIN_S)
     database.close()
 
 
