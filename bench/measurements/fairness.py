@@ -19,6 +19,8 @@ FLOODED_S = 30.0
 WARM_UP_RUNS = 10
 WIDTH = 20
 _PAGE = 1000
+_FLOOD = 12_000
+"""Executions: so many that 10,000 are left when the last run is over."""
 
 
 def measure(rig: Rig, names: list[str]) -> None:
@@ -51,13 +53,13 @@ def _measure_flood(rig: Rig, server: Server, name: str, workflow: str) -> None:
     connection.create_tenant(OTHER)
     connection.upload(OTHER, workflows.archive(workflows.SINGLE, packages))
     connection.create_tenant(FLOODER)
+    connection.let_queue(FLOODER, 2 * _FLOOD)
     connection.upload(FLOODER, workflows.archive(workflow, packages))
     for _ in range(WARM_UP_RUNS):
         connection.wait_for(OTHER, connection.execute(OTHER, workflows.SINGLE), PATIENT_POLL_S)
     runs = rig.options.pick(120, 20)
     alone = _waits(connection, runs)
-    # so many that 10,000 are left when the last run is over
-    flood(server, [FLOODER], workflow, rig.options.pick(12_000, 1_000))
+    flood(server, [FLOODER], workflow, rig.options.pick(_FLOOD, 1_000))
     beside = _waits(connection, runs)
     for side, waits in (("alone", alone), ("beside", beside)):
         rig.report.add(f"{name}_{side}_p50", statistics.median(waits) * 1000, "ms")
