@@ -11,6 +11,7 @@ from cloacina.keys import services as keys
 from cloacina.packages import room
 from cloacina.tenants import services as tenants
 from cloacina.tenants import serving
+from cloacina.tenants.errors import TenantNotFound
 from cloacina.tenants.models import DELETING, Tenant
 from cloacina.tenants.versions import check_tables
 
@@ -58,7 +59,9 @@ def inspect(database: Database, name: str) -> Standing:
         TenantNotFound: there is none.
     """
     with database.platform() as session:
-        tenant = tenants.find_by_name_in_any_state(session, name)
+        tenant = tenants.find_named(session, name)
+        if tenant is None:
+            raise TenantNotFound(name)
         live_keys = keys.count_live(session, tenant)
         serve = {server.id for server in serving.assignment(session).of_tenant(tenant.id)}
         workers = tuple(one.name for one in fleet.list_live(session) if one.id in serve)

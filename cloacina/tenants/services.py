@@ -86,11 +86,6 @@ def find_by_id(session: Session, tenant_id: UUID) -> Tenant:
     return _one(session, str(tenant_id), TenantRow.id == tenant_id, TenantRow.status != DELETING)
 
 
-def find_by_name_in_any_state(session: Session, name: str) -> Tenant:
-    """Give the tenant of a name, also while it is being deleted; raises as `find` does."""
-    return _one(session, name, TenantRow.name == name)
-
-
 def find_in_any_state(session: Session, tenant_id: UUID) -> Tenant:
     """Give the tenant of an id, also while it is being deleted; raises as `find_by_id` does."""
     return _one(session, str(tenant_id), TenantRow.id == tenant_id)

@@ -341,9 +341,6 @@ PLATFORMS: Mapping[str, Ask] = {
     "tenants.services.list_ids": lambda _, s: tenants.list_ids(s),
     "tenants.services.list_killed": lambda _, s: tenants.list_killed(s),
     "tenants.services.find_named": lambda w, s: tenants.find_named(s, w.runs.tenant.name),
-    "tenants.services.find_by_name_in_any_state": lambda w, s: tenants.find_by_name_in_any_state(
-        s, w.runs.tenant.name
-    ),
     "keys.services.count_live": lambda w, s: keys.count_live(s, w.runs.tenant),
     "fleet.services.not_heard_of_since": lambda _, s: fleet.not_heard_of_since(
         s, datetime.now(UTC)
