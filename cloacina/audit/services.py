@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,6 +49,32 @@ class Named(Protocol):
 
 actor: ContextVar[Actor] = ContextVar("actor", default=Actor())  # noqa: B039  # it is frozen
 """On whose behalf the running code works."""
+
+
+@contextmanager
+def on_behalf_of(line: AuditRow | None) -> Iterator[None]:
+    """Go on with what a line tells the beginning of, as whoever caused that; None: as one is."""
+    if line is None:
+        yield
+        return
+    who = actor.set(Actor(line.key_id, line.key_name, line.address))
+    request = logs.request_id.set(line.request_id)
+    try:
+        yield
+    finally:
+        logs.request_id.reset(request)
+        actor.reset(who)
+
+
+def first(session: Session, tenant: Named, action: str) -> AuditRow | None:
+    """Give the earliest line that tells of an action's success at a tenant."""
+    lines = select(AuditRow).where(
+        AuditRow.tenant_name == tenant.name,
+        AuditRow.tenant_id == tenant.id,
+        AuditRow.action == action,
+        AuditRow.outcome == OK,
+    )
+    return session.scalar(lines.order_by(AuditRow.serial).limit(1))
 
 
 def record(

@@ -16,7 +16,9 @@ import pytest
 import redis
 from sqlalchemy import exc, select
 
+from cloacina.audit import services as audit
 from cloacina.audit.models import AuditRow
+from cloacina.audit.services import Actor
 from cloacina.db import DATABASE_ERRORS, Database
 from cloacina.dispatch import Dispatcher, queue_name
 from cloacina.fleet import services as fleet
@@ -28,6 +30,7 @@ from cloacina.lifecycle.tenants import create_tenant
 from cloacina.processes import wait_until
 from cloacina.tenants.errors import TenantCreationFailed
 from cloacina.tenants.models import DELETION_STEPS, LimitsRow, Tenant
+from tests.cloacina.audit.lines import lines
 from tests.cloacina.executions.runs import Runs, chain
 from workers.deletions import Deletions
 
@@ -137,6 +140,25 @@ def test_each_step_is_recorded_once_with_its_duration(
     assert last["phase"] == "ended"
     assert [action for action, _ in steps] == [f"tenant.delete.{step}" for step in DELETION_STEPS]
     assert all(details["duration_ms"] >= 0 for _, details in [*steps, (ended, last)])
+
+
+def test_every_step_names_whoever_asked_for_the_deletion(
+    make: Make, database: Database, dispatcher: Dispatcher, tenant_name: str
+) -> None:
+    tenant = make(tenant_name)
+    asked = audit.actor.set(Actor(uuid4(), "operator", "198.51.100.7"))
+    who = audit.actor.get()
+    mark(database, tenant.name, 0)
+    audit.actor.reset(asked)
+    # the scheduler, who asks for nothing
+    assert list(Deletion(database, dispatcher, tenant).steps()) == list(DELETION_STEPS)
+    told = lines(database, tenant_id=tenant.id, action="tenant.delete.")
+    told += lines(database, tenant_id=tenant.id, action="tenant.delete")
+    assert len(told) == len(DELETION_STEPS) + 2
+    assert {(line.key_id, line.key_name, line.address) for line in told} == {
+        (who.key_id, who.key_name, who.address)
+    }
+    assert audit.actor.get() == Actor()
 
 
 @dataclass(frozen=True)

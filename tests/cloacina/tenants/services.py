@@ -348,6 +348,7 @@ PLATFORMS: Mapping[str, Ask] = {
     "audit.services.list_events": lambda _, s: audit.list_events(
         s, audit.Wanted(), limit=10, offset=0
     ),
+    "audit.services.first": lambda w, s: audit.first(s, w.runs.tenant, "key.create"),
     "audit.services.record": lambda w, s: audit.record(s, "key.create", w.runs.tenant),
     "tenants.services.enter": lambda w, u: u.ask(tenants.enter(w.runs.tenant.id)),
     "tenants.services.find_call": lambda w, u: u.ask(tenants.find_call(w.runs.tenant.name)),
