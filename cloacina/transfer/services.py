@@ -7,9 +7,10 @@ from sqlalchemy.orm import Session
 
 from cloacina.audit import services as audit
 from cloacina.db import Database, first_line, sqlstate
-from cloacina.dispatch import Dispatcher
+from cloacina.dispatch import HINT_LOST_S, Dispatcher
 from cloacina.lifecycle.tenants import Tables, create_tenant
 from cloacina.packages.unpacking import Readable
+from cloacina.tenants import services as tenants
 from cloacina.tenants.models import Tenant
 from cloacina.transfer import layout
 from cloacina.transfer.checks import check_all
@@ -100,8 +101,9 @@ class _Filling:
             raise
 
     def settle(self, session: Session, tenant: Tenant) -> None:
-        """Set what was set for it, and note where it came from."""
+        """Set what was set for it, have its packages looked after, and note where it came from."""
         self._loader.settings.set(session, tenant)
+        tenants.wake(session, tenant.id, HINT_LOST_S, reconcile=True)
         audit.record(
             session,
             "tenant.import",

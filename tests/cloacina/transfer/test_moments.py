@@ -3,19 +3,21 @@
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from cloacina.db import Database
 from cloacina.dispatch import Dispatcher
 from cloacina.errors import DatabaseUnavailable
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.tenants import roles
-from cloacina.tenants.errors import TenantCreationFailed
+from cloacina.tenants.errors import TenantCreationFailed, TenantNotFound
 from cloacina.tenants.models import Tenant
 from cloacina.transfer.services import import_tenant
 from tests.cloacina.executions.runs import Runs, chain
 from tests.cloacina.lifecycle.conftest import killed_before, traces  # noqa: F401  # fixtures
 from tests.cloacina.lifecycle.statements import count_statements
-from tests.cloacina.transfer.conftest import stream
+from tests.cloacina.transfer.conftest import export, stream
+from tests.removal import delete_tenant
 
 COUNT = text("SELECT count(*) FROM workflow_executions")
 
@@ -70,3 +72,22 @@ def test_a_name_is_taken_from_the_beginning_of_its_import(
             import_tenant(database, dispatcher, stream(exported), tenant_name)
         session.rollback()
     import_tenant(database, dispatcher, stream(exported), tenant_name)
+
+
+def test_an_export_of_a_tenant_that_goes_away_meanwhile_finds_no_tenant(
+    database: Database, empty_database_url: str, tenant_name: str
+) -> None:
+    create_tenant(database, tenant_name)
+    other = Database(empty_database_url)
+
+    def remove(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "FROM packages" in statement:
+            assert delete_tenant(other, tenant_name).removed
+
+    event.listen(database.engine, "before_cursor_execute", remove)
+    try:
+        with pytest.raises(TenantNotFound):
+            export(database, tenant_name)
+    finally:
+        event.remove(database.engine, "before_cursor_execute", remove)
+        other.close()
