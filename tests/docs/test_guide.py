@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from psycopg.conninfo import make_conninfo
+from sqlalchemy.engine import make_url
 
 from cloacina.embedded import EmbeddedPostgres, EmbeddedValkey
 from cloacina.embedded.ports import choose
@@ -39,9 +39,9 @@ def test_the_guide_does_what_it_shows(
             },
             databases={
                 "administrator": postgres.admin_url,
-                "administrator-in-cloacina_prod": make_conninfo(
-                    postgres.admin_url, dbname="cloacina_prod"
-                ),
+                "administrator-in-cloacina_prod": make_url(postgres.admin_url)
+                .set(database="cloacina_prod")
+                .render_as_string(hide_password=False),
                 "service": f"{service}@{database}/cloacina_prod",
                 "sqlite": f"sqlite:///{home}/single/cloacina.db",
             },
