@@ -5,14 +5,25 @@ import time
 from pathlib import Path
 
 from bench.facts import facts
-from bench.measurements import fan_out, idle, latency, recovery, stages, throughput
+from bench.measurements import (
+    fairness,
+    fan_out,
+    idle,
+    latency,
+    many_tenants,
+    recovery,
+    schemas,
+    stages,
+    throughput,
+)
 from bench.report import Report
 from bench.rig import Options, Rig
 
 # in the order in which they run: what wants an idle server comes before what fills its tables
 NAMES = (
     *("start", "memory", "tenant_create", "latency", "throughput_1", "throughput_50", "peer"),
-    *("stages", "fan_out_1000", "recovery"),
+    *("stages", "fan_out_1000", "recovery", "fairness_short", "fairness_long", "fairness_50"),
+    *("tenants_1000", "schemas_2000"),
 )
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -60,6 +71,14 @@ def measure(rig: Rig, names: tuple[str, ...] | list[str]) -> None:
         fan_out.measure(rig)
     if "recovery" in names:
         recovery.measure(rig)
+    if flooded := [
+        name for name in (fairness.SHORT, fairness.LONG, fairness.FIFTY) if name in names
+    ]:
+        fairness.measure(rig, flooded)
+    if "tenants_1000" in names:
+        many_tenants.measure(rig)
+    if "schemas_2000" in names:
+        schemas.measure(rig)
 
 
 def _parser() -> argparse.ArgumentParser:

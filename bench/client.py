@@ -57,6 +57,15 @@ class Connection:
         """Create a tenant."""
         self.json("POST", "/v1/tenants", json.dumps({"name": name}).encode())
 
+    def let_queue(self, tenant: str, count: int) -> None:
+        """Let a tenant have so many executions that have not ended."""
+        body = json.dumps({"max_queued_executions": count}).encode()
+        self.json("POST", f"/v1/tenants/{tenant}/limits", body)
+
+    def create_key(self, tenant: str) -> str:
+        """Make an admin key of a tenant's and give its text."""
+        return str(self.json("POST", f"/v1/tenants/{tenant}/keys", b'{"name": "bench"}')["key"])
+
     def upload(self, tenant: str, archive: Path) -> None:
         """Upload a package and wait until it can be executed."""
         boundary = secrets.token_hex(16)

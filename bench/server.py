@@ -12,6 +12,7 @@ from typing import Self
 from bench.client import Connection
 from bench.processes import Kind, Tree
 from cloacina.embedded import ports
+from cloacina.embedded.postgres import SERVICE
 from cloacina.processes import end, spawn
 
 CLOACINACTL = Path(sys.executable).with_name("cloacinactl")
@@ -79,14 +80,21 @@ class Server:
             print(self.log_tail(), file=sys.stderr)
         self.stop()
 
-    def connect(self) -> Connection:
-        """Open a connection that acts as the admin."""
-        return Connection(HOST, self.port, self._key())
+    def connect(self, key: str = "") -> Connection:
+        """Open a connection that acts with a key; without one, as the admin."""
+        return Connection(HOST, self.port, key or self._key())
 
     def tree(self) -> Tree:
         """Describe its processes."""
         assert self._process is not None
         return Tree(self._process.pid, kind_of)
+
+    @property
+    def database_url(self) -> str:
+        """The URL of its database, as the service's role."""
+        folder = self.home / "data" / "postgres"
+        password = (folder / "service-password").read_text()
+        return f"postgresql://{SERVICE}:{password}@{HOST}:{(folder / 'port').read_text()}/{SERVICE}"
 
     def broker_url(self, database: int) -> str:
         """Give the URL of another database of its broker."""

@@ -32,4 +32,12 @@ TARGETS = (
     Target("tenant_create_p50", "<=", 150),
     Target("start_first", "<=", 6),
     Target("start_later_p50", "<=", 3),
+    Target("fairness_short_p99_beside_alone", "<=", 3),
+    Target("fairness_long_p99_beside_alone", "<=", 3),
+    Target("fairness_50_least_of_fair_share", ">=", 0.5),
+    Target("tenants_1000_of_1000_create_p50", "<=", 150),
+    Target("tenants_1000_api_p99_of_10", "<=", 1.2),
+    Target("tenants_1000_tick_p50_of_10", "<=", 1.2),
+    # as many workflows in at most 1.2 times the time
+    Target("tenants_1000_rate_of_10", ">=", 1 / 1.2),
 )

@@ -80,8 +80,8 @@ def sleep(context):
     return context
 """
 
-SINGLE, CHAIN, SLEEP = "single", "chain", "sleep"
-SLEEP_S = 2.0
+SINGLE, CHAIN, SLEEP, LONG = "single", "chain", "sleep", "long"
+SLEEP_S, LONG_S = 2.0, 30.0
 
 
 def fan(width: int) -> str:
@@ -93,7 +93,7 @@ def archive(name: str, folder: Path) -> Path:
     """Pack one of the workflows.
 
     Parameters:
-        name: `single`, `chain`, `sleep`, or what `fan` gives.
+        name: `single`, `chain`, `sleep`, `long`, or what `fan` gives.
         folder: where to work; it may hold others.
 
     Returns:
@@ -111,4 +111,9 @@ def archive(name: str, folder: Path) -> Path:
 def _tasks(name: str) -> str:
     if name.startswith("fan_"):
         return _FAN.format(width=int(name.removeprefix("fan_")))
-    return {SINGLE: _SINGLE, CHAIN: _CHAIN, SLEEP: _SLEEP.format(seconds=SLEEP_S)}[name]
+    return {
+        SINGLE: _SINGLE,
+        CHAIN: _CHAIN,
+        SLEEP: _SLEEP.format(seconds=SLEEP_S),
+        LONG: _SLEEP.format(seconds=LONG_S),
+    }[name]

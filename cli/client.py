@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
+_PIECE_BYTES = 256 * 1024
 
 
 class Client:
@@ -129,6 +130,23 @@ class Client:
                 "is this the URL of a Cloacina server?"
             ) from None
 
+    def download(self, path: str, *, read_timeout_s: float) -> "Download":
+        """Begin to read a file; whoever gets it closes it.
+
+        Parameters:
+            path: the path, with its leading slash.
+            read_timeout_s: seconds to wait for its beginning, and for each next piece.
+
+        Raises:
+            ApiError: the server refuses.
+            TransportError: no answer.
+        """
+        response = self._send("GET", path, read_timeout_s, stream=True)
+        if response.status_code != 200:
+            with response:
+                raise _refusal(response)
+        return Download(response, self.server)
+
     def _send(
         self, method: str, path: str, read_timeout_s: float, **content: Any
     ) -> "requests.Response":
@@ -160,6 +178,43 @@ class Client:
         request_id = response.headers.get("x-request-id", "none")
         self._log(f"{method} {url} -> {response.status_code} ({taken:.0f} ms, id {request_id})")
         return response
+
+
+class Download:
+    """A file that a server sends.
+
+    Parameters:
+        response: of which the body is not read yet.
+        server: the URL, for messages.
+
+    Attributes:
+        size: in bytes; None: the server does not say.
+    """
+
+    def __init__(self, response: "requests.Response", server: str) -> None:
+        self._response = response
+        self._server = server
+        length = response.headers.get("content-length", "")
+        self.size = int(length) if length.isdecimal() else None
+
+    def __enter__(self) -> "Download":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._response.close()
+
+    def pieces(self) -> Iterator[bytes]:
+        """Give its bytes, to the last of them.
+
+        Raises:
+            TransportError: they end too early.
+        """
+        import requests
+
+        try:
+            yield from self._response.iter_content(_PIECE_BYTES)
+        except requests.exceptions.RequestException as error:
+            raise TransportError(f"{self._server} broke off: {_cause(error)}") from None
 
 
 def _refusal(response: "requests.Response") -> ApiError:

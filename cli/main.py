@@ -14,9 +14,11 @@ PROGRAM = "cloacinactl"
 
 NOUNS = {
     "admin": "cli.services:admin",
+    "audit": "cli.nouns.audit:audit",
     "completions": "cli.nouns.completions:completions",
     "config": "cli.nouns.config:config",
     "execution": "cli.nouns.execution:execution",
+    "fleet": "cli.nouns.fleet:fleet",
     "key": "cli.nouns.key:key",
     "limits": "cli.nouns.limits:limits",
     "package": "cli.nouns.package:package",

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
+from cli.crew import Crew
 from cli.pid_file import held_pid_file
 from cli.readiness import ReadyProbe
 from cli.signals import Signals, StopRequested
-from cli.supervisor import IDLE_S, Part, Process, Step, Supervisor
+from cli.supervisor import IDLE_S, Kept, Part, Process, Step, Supervisor, stop_grace_s
 from cloacina.embedded import EmbeddedPostgres, EmbeddedValkey
 from cloacina.embedded.ports import why_taken
 from cloacina.embedded.server import EmbeddedServer
@@ -104,16 +106,37 @@ def run_alone(settings: Settings, what: str) -> None:
         Supervisor(signals, [part], tasks_grace_s=settings.worker_stop_grace_s).run()
 
 
-def _server_parts(settings: Settings) -> list[Part]:
+def _server_parts(settings: Settings) -> list[Kept]:
     # only the step that may make the key needs to know its text
     others = replace(settings, bootstrap_key="")
     prepare = Step("preparing the database", _launcher(PREPARE, settings))
-    parts = [Part("the API", _launcher(API, others)), prepare]
+    parts: list[Kept] = [Part("the API", _launcher(API, others)), prepare]
     for number in range(1, settings.workers + 1):
         parts.append(Part(f"worker {number}", _launcher(WORKER, others), needs=prepare))
     if settings.workers:
-        parts.append(Part("the scheduler", _launcher(SCHEDULER, others), needs=prepare))
+        path = _crew_file(settings.home)
+        argv = (*SCHEDULER, "--for", str(path), str(uuid4()))
+        parts.append(Part("the scheduler", _launcher(argv, others), needs=prepare))
+        parts.append(_crew(path, others))
     return parts
+
+
+def _crew(path: Path, settings: Settings) -> Crew:
+    """Run the workers of tenants' own that the scheduler writes down."""
+
+    def launch(tenant: str) -> Process:
+        return _launcher(WORKER, replace(settings, worker_tenants=(tenant,)))()
+
+    return Crew(path, launch, stop_grace_s(settings.worker_stop_grace_s))
+
+
+def _crew_file(home: Path) -> Path:
+    """Give the file in which the scheduler will write them down; it is not there yet."""
+    folder = home / "run"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / "fleet.json"
+    path.unlink(missing_ok=True)
+    return path
 
 
 def _launcher(argv: Sequence[str], settings: Settings) -> Callable[[], Process]:

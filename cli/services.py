@@ -1,7 +1,7 @@
 """`server start` and `stop`, `worker`, `scheduler` and `admin`: the service itself."""
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import click
@@ -32,6 +32,19 @@ def _settings(state: State, **flags: Any) -> Settings:
     return settings
 
 
+def _with_database(settings: Settings, verb: str) -> Settings:
+    """Have the URL of a database: the one that is given, else the embedded one's."""
+    from cloacina.embedded import url_of_running
+
+    url = settings.database_url or url_of_running(settings.home / "data")
+    if not url:
+        raise ConfigurationError(
+            f"`admin {verb}` needs --database-url, CLOACINA_DATABASE_URL or database_url in"
+            f" config.toml: {settings.home} has no embedded database"
+        )
+    return replace(settings, database_url=url)
+
+
 @click.command("start", cls=Command)
 @click.option("--bind", metavar="HOST:PORT", help="Address of the API [127.0.0.1:8080].")
 @_database_flag
@@ -40,6 +53,11 @@ def _settings(state: State, **flags: Any) -> Settings:
 @click.option("--workers", metavar="N", help="Worker processes; 0: the API alone [1].")
 @click.option(
     "--reconcile-interval-s", metavar="N", help="Seconds between looks after packages [60]."
+)
+@click.option(
+    "--tenant-deletion-drain-timeout-s",
+    metavar="N",
+    help="Seconds that a deleted tenant's running tasks get [30].",
 )
 @pass_state
 def server_start(state: State, /, **flags: Any) -> None:
@@ -100,13 +118,9 @@ def migrate(state: State, /, **flags: Any) -> None:
 
     Tenants are migrated one first, then several at once; after a failure no other is begun.
     Who runs it again goes on with those that are left.
+    Without a database's URL it is the embedded one of the home folder, whose server runs.
     """
-    settings = _settings(state, **flags)
-    if not settings.database_url:
-        raise ConfigurationError(
-            "`admin migrate` needs --database-url, CLOACINA_DATABASE_URL or database_url in "
-            "config.toml; `server start` prepares its embedded database itself"
-        )
+    settings = _with_database(_settings(state, **flags), "migrate")
     from cloacina.lifecycle.installation import prepare
 
     failure = prepare(settings).failure()
@@ -136,19 +150,12 @@ def rotate_db_password(state: State, /, tenant: str, **flags: Any) -> None:
     Logins with the old one are refused from then on, and sessions that are open are ended.
     Without a database's URL it is the embedded one of the home folder, whose server runs.
     """
-    settings = _settings(state, **flags)
+    settings = _with_database(_settings(state, **flags), "rotate-db-password")
     from cloacina.db import Database
-    from cloacina.embedded import url_of_running
     from cloacina.lifecycle.installation import is_migrated
     from cloacina.lifecycle.passwords import rotate_password
 
-    url = settings.database_url or url_of_running(settings.home / "data")
-    if not url:
-        raise ConfigurationError(
-            "`admin rotate-db-password` needs --database-url, CLOACINA_DATABASE_URL or"
-            f" database_url in config.toml: {settings.home} has no embedded database"
-        )
-    database = Database(url, pool_size=1)
+    database = Database(settings.database_url, pool_size=1)
     try:
         if not is_migrated(database):
             raise ConfigurationError(

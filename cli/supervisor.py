@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Protocol
 
 from cli.signals import Signals
 
@@ -31,6 +32,26 @@ SERVER_STOP_GRACE_S = 30.0
 IDLE_S = 3600.0
 
 Process = subprocess.Popen[bytes]
+
+
+class Kept(Protocol):
+    """What a supervisor keeps running: a part, or several that are one to it."""
+
+    @property
+    def name(self) -> str:
+        """What the log calls it."""
+
+    def look_after(self) -> float:
+        """Start what is to run and does not; give the seconds until the next look."""
+
+    def ask_to_stop(self) -> None:
+        """Tell it to end in its own time."""
+
+    def has_ended(self) -> bool:
+        """Say whether nothing of it runs."""
+
+    def kill(self) -> None:
+        """End it."""
 
 
 class Part:
@@ -150,6 +171,11 @@ class Step(Part):
             super()._ended(code)
 
 
+def stop_grace_s(tasks_grace_s: float) -> float:
+    """Give the seconds that a worker gets to end, of those that it gives to running tasks."""
+    return max(STOP_GRACE_S, tasks_grace_s + BEYOND_TASKS_S)
+
+
 class Supervisor:
     """Runs parts in the foreground until it is asked to stop.
 
@@ -163,14 +189,14 @@ class Supervisor:
     def __init__(
         self,
         signals: Signals,
-        parts: Sequence[Part],
-        servers: Sequence[Part] = (),
+        parts: Sequence[Kept],
+        servers: Sequence[Kept] = (),
         *,
         tasks_grace_s: float = 0,
     ) -> None:
         self._signals = signals
         self._parts = parts
-        self._grace_s = max(STOP_GRACE_S, tasks_grace_s + BEYOND_TASKS_S)
+        self._grace_s = stop_grace_s(tasks_grace_s)
         self._servers = servers
 
     def run(self, watch: Callable[[], float] = lambda: IDLE_S) -> None:
@@ -193,7 +219,7 @@ class Supervisor:
         self._end(self._servers, SERVER_STOP_GRACE_S)
         log.info("stopped")
 
-    def _end(self, parts: Sequence[Part], grace_s: float) -> None:
+    def _end(self, parts: Sequence[Kept], grace_s: float) -> None:
         asked = self._signals.stops
         until = time.monotonic() + grace_s
         for part in parts:

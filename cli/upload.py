@@ -1,8 +1,8 @@
-"""Sending a package: one multipart part, read from the disk as it goes out."""
+"""Sending a file: one multipart part, read from the disk as it goes out."""
 
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,25 +17,32 @@ _CHUNK_BYTES = 64 * 1024
 
 
 class FilePart:
-    """The body of a `multipart/form-data` request with one file in it (RFC 7578).
+    """The body of a `multipart/form-data` request with one file in it, `file` (RFC 7578).
 
     Parameters:
         file: what is sent, read from its beginning.
         size: its length in bytes.
-        name: the part's name.
         told: is told how many bytes have just been read.
+        fields: texts that are sent before it, by their names.
 
     Attributes:
         content_type: the request's content type.
     """
 
-    def __init__(self, file: BinaryIO, size: int, name: str, told: Callable[[int], object]) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        size: int,
+        told: Callable[[int], object],
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
         boundary = secrets.token_hex(16)
         self.content_type = f"multipart/form-data; boundary={boundary}"
+        begin = f"--{boundary}\r\nContent-Disposition: form-data; name="
+        texts = [f'{begin}"{name}"\r\n\r\n{text}\r\n' for name, text in (fields or {}).items()]
         # the file's own name says nothing to the server and would need quoting
-        head = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; '
-            'filename="package.cloacina"\r\nContent-Type: application/octet-stream\r\n\r\n'
+        head = "".join(texts) + (
+            f'{begin}"file"; filename="file"\r\nContent-Type: application/octet-stream\r\n\r\n'
         )
         self._head = head.encode()
         self._tail = f"\r\n--{boundary}--\r\n".encode()
@@ -86,19 +93,31 @@ def upload(state: State, path: Path) -> Any:
             raise InvalidInput(
                 f"{path} has {size / MIB:.1f} MiB; a package may have {MAX_PACKED_BYTES // MIB}"
             )
-        with _progress(state, f"uploading {path.name}", size) as told:
-            part = FilePart(file, size, "file", told)
-            return state.client.request(
-                "POST",
-                state.tenant_path("workflows"),
-                data=part,
-                headers={"Content-Type": part.content_type},
-                read_timeout_s=ANSWER_TIMEOUT_S,
-            )
+        with progress(state, f"uploading {path.name}", size) as told:
+            part = FilePart(file, size, told)
+            return send(state, state.tenant_path("workflows"), part, ANSWER_TIMEOUT_S)
+
+
+def send(state: State, path: str, part: FilePart, read_timeout_s: float) -> Any:
+    """Send a file; gives the API's answer, and raises what `Client.request` does."""
+    headers = {"Content-Type": part.content_type}
+    return state.client.request(
+        "POST", path, data=part, headers=headers, read_timeout_s=read_timeout_s
+    )
 
 
 @contextmanager
-def _progress(state: State, text: str, size: int) -> Iterator[Callable[[int], object]]:
+def progress(state: State, text: str, size: int | None) -> Iterator[Callable[[int], object]]:
+    """Show on a terminal how far a file has come.
+
+    Parameters:
+        state: the run.
+        text: what is done.
+        size: of the file in bytes; None: it is not known.
+
+    Returns:
+        What is to be told how many bytes have just gone by.
+    """
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -107,6 +126,6 @@ def _progress(state: State, text: str, size: int) -> Iterator[Callable[[int], ob
 
     console = Console(stderr=True, no_color=not state.color or None)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task(text, total=size)
-        yield lambda sent: progress.advance(bar, sent)
+    with Progress(*columns, console=console, transient=True) as shown:
+        bar = shown.add_task(text, total=size)
+        yield lambda sent: shown.advance(bar, sent)

@@ -6,9 +6,14 @@ socket <fd> come datagrams, each with the descriptors (channel, stdout, stderr, 
     {"key", "scratch", "variables": {name: value}, "max_scratch_bytes",
      "after": <a nanny's pid, or 0>}
 
+or, without descriptors,
+
+    {"evict": <what stands before the first "/" of keys>}
+
 It hands the descriptors to an idle nanny of that key, else to a new one; a nanny of one key never
 serves another. The nanny `after` is being given back: it is waited for, since that is quicker. It
-answers nothing: who borrowed hears from the nanny. It ends, and all nannies with it, on SIGTERM and
+answers nothing: who borrowed hears from the nanny. Nannies of evicted keys end, also those that are
+lent, and no other is lent for such a key. It ends, and all nannies with it, on SIGTERM and
 when nobody holds the socket's other end.
 """
 
@@ -96,6 +101,7 @@ class Host:
         self._idle_s = idle_s
         self._nannies: dict[int, Lent] = {}
         self._parked: list[tuple[float, dict[str, Any], list[int]]] = []
+        self._evicted: set[str] = set()
         self._ends = False
         requests.setblocking(False)
         self._loop = Loop()
@@ -159,7 +165,17 @@ class Host:
             sys.stderr.write(f"sandbox host: this is not a request: {error}\n")
             close_all(fds)
             return
+        if "evict" in request:
+            close_all(fds)
+            self._evict(str(request["evict"]))
+            return
         self._parked.append((time.monotonic() + _PARKED_S, request, fds))
+
+    def _evict(self, owner: str) -> None:
+        self._evicted.add(owner)
+        for nanny in self._nannies.values():
+            if _owner(nanny.key) == owner:
+                self._dismiss(nanny)
 
     def _lend_parked(self) -> None:
         """Lend to all who asked, but those for whom a nanny is worth the wait."""
@@ -186,6 +202,8 @@ class Host:
         from cloaca._nanny import LEND
 
         key = str(request["key"])
+        if _owner(key) in self._evicted:
+            return
         idle = [n for n in self._nannies.values() if n.key == key and n.idle_since is not None]
         for nanny in sorted(idle, key=lambda n: n.idle_since or 0.0, reverse=True):
             nanny.idle_since = None
@@ -274,6 +292,10 @@ class Host:
         self._loop.forget(nanny.control.fileno())
         with suppress(OSError):  # it has just ended by itself
             nanny.control.shutdown(2)
+
+
+def _owner(key: str) -> str:
+    return key.partition("/")[0]
 
 
 def main(fd: int, most_idle: int, idle_s: float) -> None:

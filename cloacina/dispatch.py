@@ -6,7 +6,7 @@ broker could otherwise make workers look after tenants of his choice.
 
 import hmac
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from cloacina import logs
 from cloacina.db import Database
 from cloacina.errors import DatabaseUnavailable
+from cloacina.resp import command
 from cloacina.tenants import services as tenants
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,9 @@ HINT_LOST_S = 3
 """Seconds until the scheduler looks after a tenant, in case a hint does not arrive."""
 
 _PUBLISH_TIMEOUT_S = 1
+# kombu's: sets with a member for each queue, which ends with the queue's name
+_BINDINGS = "_kombu.binding*"
+_BINDING_SEPARATOR = b"\x06\x16"
 _BROKER_ERRORS = (OperationalError, RedisError, OSError)
 
 
@@ -122,23 +126,76 @@ class Dispatcher:
         """Hint that a task which waits at a worker wants to go on; returns the same as `run`."""
         return self._publish(RESUME, tenant_id, worker_queue_name(worker_id), str(task_uuid))
 
-    def is_any_waiting(self, queues: Sequence[str]) -> bool:
-        """Say whether a hint waits in one of these queues; False, too, while the broker is away."""
-        if not queues:
+    def is_any_waiting(self, queues: Sequence[str], *, but: str) -> bool:
+        """Say whether a hint waits in one of these queues; False, too, while the broker is away.
+
+        Parameters:
+            queues: their names; all of them are asked for with one command.
+            but: one that does not count, be it among them or not.
+        """
+        others = [name for name in queues if name != but]
+        if not others:
             return False
         try:
             with self._app.producer_pool.acquire(block=True) as producer:
-                return bool(producer.channel.client.exists(*queues))
+                pool = producer.channel.client.connection_pool
+                connection = pool.get_connection()
+                try:
+                    connection.send_packed_command([command("EXISTS", *others)])
+                    return bool(connection.read_response())
+                finally:
+                    pool.release(connection)
         except _BROKER_ERRORS:
             return False
 
-    def delete_queue(self, name: str) -> None:
-        """Delete a queue that nobody reads any more, with what waits in it."""
+    def delete_queue(self, name: str) -> bool:
+        """Delete a queue that nobody reads any more, with what waits in it and leads to it.
+
+        Returns:
+            Whether it is gone; False: the broker is away.
+        """
         try:
             with self._app.connection_for_write() as connection:
-                connection.default_channel.client.delete(name)
+                client = connection.default_channel.client
+                client.delete(name)
+                # ours have none; a queue that an operator's tool has declared does
+                for table, member in list(_bindings(client, name)):
+                    client.srem(table, member)
         except _BROKER_ERRORS as error:
             log.info("the queue %s is left behind: the broker is away (%s)", name, error)
+            return False
+        return True
+
+    def tenants_with_queues(self) -> set[str]:
+        """Give the names of the tenants for which hints wait; none while the broker is away."""
+        prefix = queue_name("")
+        try:
+            with self._app.connection_for_write() as connection:
+                client = connection.default_channel.client
+                keys = client.scan_iter(match=f"{prefix}*", count=1000, _type="LIST")
+                return {key.decode().removeprefix(prefix) for key in keys}
+        except _BROKER_ERRORS:
+            return set()
+
+    def keys_of(self, tenant_id: UUID, name: str | None) -> list[str]:
+        """Give the keys on the broker that a tenant has, but for those that end by themselves.
+
+        Parameters:
+            tenant_id: its id, which any key may hold.
+            name: its name, by which its queue goes; None: that is another tenant's.
+
+        Raises:
+            OperationalError, RedisError, OSError: the broker is away.
+        """
+        own = str(tenant_id)
+        queue = None if name is None else queue_name(name)
+        with self._app.connection_for_write() as connection:
+            client = connection.default_channel.client
+            keys = [key.decode(errors="replace") for key in client.scan_iter(count=1000)]
+            found = [key for key in keys if key == queue or (own in key and client.ttl(key) < 0)]
+            if queue is not None:
+                found += [table.decode() for table, _ in _bindings(client, queue)]
+        return found
 
     def is_reachable(self) -> bool:
         """Say whether the broker answers."""
@@ -182,3 +239,11 @@ class Dispatcher:
             with self._database.platform() as session:
                 self._key = tenants.hint_key(session)
         return self._key
+
+
+def _bindings(client: Any, queue: str) -> Iterator[tuple[bytes, bytes]]:
+    """Give the sets that lead to a queue, each with the member that does."""
+    for table in client.scan_iter(match=_BINDINGS, count=1000, _type="SET"):
+        for member in client.smembers(table):
+            if member.rpartition(_BINDING_SEPARATOR)[2] == queue.encode():
+                yield table, member

@@ -80,7 +80,7 @@ def _path(value: object) -> Path:
 HIGHEST_LIMITS: Mapping[str, int] = {
     "max_agents": 256,
     "max_concurrent_tasks": 100_000,
-    "max_queued_executions": 10_000_000,
+    "max_queued_executions": 1_000_000,
     "max_packages": 1_000_000,
     "max_storage_bytes": 1024**5,
     "max_requests_per_s": 1_000_000,
@@ -176,10 +176,22 @@ class Settings:
         _whole_number(1, HIGHEST_LIMITS["max_agents"]),
         "workers of its own that one tenant may have at most",
     )
+    fleet_raise_after_s: int = setting(
+        0,
+        _whole_number(0, 86_400),
+        "seconds that a tenant's task may wait to begin before the tenant gets one more worker of"
+        " its own, within its limit; it goes again when nothing has waited so long for three times"
+        " as long; 0: never",
+    )
     worker_stop_grace_s: int = setting(
         20,
         _whole_number(0, 3600),
         "seconds that running tasks get when a worker is told to stop; then they are given back",
+    )
+    tenant_deletion_drain_timeout_s: int = setting(
+        30,
+        _whole_number(0, 3600),
+        "seconds that the running tasks of a tenant get when it is deleted; then they are killed",
     )
     max_context_bytes: int = setting(
         1024 * 1024, _whole_number(1024, 64 * 1024 * 1024), "largest context of a task, in bytes"
@@ -201,6 +213,11 @@ class Settings:
     )
     cors_origins: tuple[str, ...] = setting(
         (), _texts, "origins of web pages that may call the API; none by default"
+    )
+    trusted_proxies: int = setting(
+        0,
+        _whole_number(0, 16),
+        "proxies before the API, one behind the other, that say in X-Forwarded-For who asks",
     )
     metrics_bind: str = setting(
         "",

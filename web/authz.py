@@ -67,6 +67,8 @@ class Level:
         }[self.scope]
 
 
+_LONGEST_ADDRESS = 64
+
 PUBLIC = Level("public")
 PLATFORM = Level("platform")
 
@@ -85,11 +87,19 @@ LEVELS: dict[str, Level] = {
     "session.whoami": Level("any", READ),
     "tenants.create_tenant": PLATFORM,
     "tenants.list_tenants": PLATFORM,
+    "tenants.inspect_tenant": PLATFORM,
+    "tenants.suspend_tenant": PLATFORM,
+    "tenants.resume_tenant": PLATFORM,
     "tenants.migrate_tenant": PLATFORM,
     "tenants.remove_tenant": PLATFORM,
+    "tenants.export_tenant": PLATFORM,
+    "tenants.import_tenant": PLATFORM,
     "limits.get_limits": Level("tenant", READ),
     "limits.set_limits": PLATFORM,
     "limits.clear_limits": PLATFORM,
+    "fleet.get_fleet": Level("tenant", READ),
+    "fleet.provision_workers": Level("tenant", ADMIN),
+    "fleet.deprovision_workers": Level("tenant", ADMIN),
     "workflows.upload_workflow": Level("tenant", WRITE),
     "workflows.list_workflows": Level("tenant", READ),
     "workflows.get_workflow": Level("tenant", READ),
@@ -110,8 +120,20 @@ LEVELS: dict[str, Level] = {
     "triggers.list_triggers": Level("tenant", READ),
     "triggers.get_trigger": Level("tenant", READ),
     "agents.list_agents": Level("any", ADMIN),
+    "audit.list_audit": PLATFORM,
+    "audit.list_tenant_audit": Level("tenant", ADMIN),
 }
 """The level of each route, by its endpoint; a route that is not here is open to nobody."""
+
+STARTS_NOTHING = frozenset(
+    {
+        "workflows.pause_workflow",
+        "workflows.delete_workflow",
+        "executions.cancel_execution",
+        "executions.pause_execution",
+    }
+)
+"""What a key of the whole platform may change at a suspended tenant."""
 
 
 def principal() -> Principal:
@@ -127,6 +149,7 @@ def authorize() -> None:
         RateLimited: the tenant whose key it is sends too many requests.
         TenantNotFound: a key of the whole platform asks after a tenant that does not exist.
     """
+    g.actor_token = audit.actor.set(Actor(address=_address()))
     endpoint, rule = request.endpoint, request.url_rule
     if endpoint is None or rule is None:
         return  # the router refuses it
@@ -141,16 +164,18 @@ def authorize() -> None:
 
 
 def _admit(level: Level, view_args: dict[str, object]) -> None:
-    name = str(view_args.pop("tenant_id", ""))
+    name = g.tenant_name = str(view_args.pop("tenant_id", ""))
     calls = [keys.verify_call(_presented_key())]
     if name:
         calls.append(tenants.find_call(_without_nul(name)))
     with state().database.unit(AS_PLATFORM) as unit:
         presented, *found = unit.commit(*calls)
-    verified = keys.verified(presented)
-    _hold_to_rate(verified[0])
-    g.principal = caller = _noted(verified)
-    g.actor_token = audit.actor.set(Actor(caller.key.id, caller.key.name, request.remote_addr))
+    caller, use_is_news = keys.verified(presented)
+    g.principal = caller
+    audit.actor.set(Actor(caller.key.id, caller.key.name, _address()))
+    _hold_to_rate(caller)
+    if use_is_news:
+        _note_use(caller)
     _refuse_nul()
     if level.scope == "platform" and not caller.key.is_admin:
         raise AdminRequired
@@ -176,20 +201,18 @@ def _hold_to_rate(caller: Principal) -> None:
 def _check_state(tenant: Tenant, level: Level, caller: Principal) -> None:
     """Refuse what cannot be done at the tenant now.
 
-    A suspended one is closed to its own keys; the platform's keys may look, and manage its keys.
+    A suspended one is closed to its own keys; the platform's keys may do what starts nothing there.
     """
-    if tenant.status == SUSPENDED and (level.role == WRITE or not caller.key.is_admin):
+    starts = level.role == WRITE and request.endpoint not in STARTS_NOTHING
+    if tenant.status == SUSPENDED and (starts or not caller.key.is_admin):
         raise TenantSuspended(tenant.name)
     check_tables(tenant)
 
 
-def _noted(verified: tuple[Principal, bool]) -> Principal:
+def _note_use(caller: Principal) -> None:
     """Note now and then that a key is used."""
-    caller, use_is_news = verified
-    if use_is_news:
-        with state().database.unit(AS_PLATFORM) as unit:
-            keys.note_use(unit, caller)
-    return caller
+    with state().database.unit(AS_PLATFORM) as unit:
+        keys.note_use(unit, caller)
 
 
 def _without_nul(name: str) -> str:
@@ -204,6 +227,11 @@ def _own_tenant(caller: Principal, name: str) -> Tenant | None:
     if caller.tenant.name != name:
         raise TenantAccessDenied
     return caller.tenant
+
+
+def _address() -> str | None:
+    """Give where the request comes from: an address, unless a proxy in front says nonsense."""
+    return (request.remote_addr or "")[:_LONGEST_ADDRESS] or None
 
 
 def forget(_error: BaseException | None) -> None:

@@ -14,6 +14,7 @@ from flask import Response, g, request
 from werkzeug.exceptions import BadRequest, RequestTimeout
 
 from cloacina.errors import PayloadTooLarge
+from cloacina.transfer.limits import MAX_PACKED_BYTES
 
 MIB = 1024 * 1024
 UPLOAD_LIMIT_BYTES = 100 * MIB
@@ -23,7 +24,11 @@ STALL_TIMEOUT_S = 30.0
 DRAIN_LIMIT_BYTES = 256 * MIB
 DRAIN_TIMEOUT_S = 10.0
 
-_UPLOADS = frozenset({"workflows.upload_workflow"})
+_LIMITS = {
+    "workflows.upload_workflow": UPLOAD_LIMIT_BYTES,
+    # what stands around the file in the form comes to it
+    "tenants.import_tenant": MAX_PACKED_BYTES + MIB,
+}
 _PIECE_BYTES = 64 * 1024
 
 
@@ -98,7 +103,7 @@ class LimitedBody(io.RawIOBase):
 
 def wrap() -> None:
     """Put the limit between the application and the server's stream; reads nothing yet."""
-    limit = UPLOAD_LIMIT_BYTES if request.endpoint in _UPLOADS else LIMIT_BYTES
+    limit = _LIMITS.get(request.endpoint or "", LIMIT_BYTES)
     environ = request.environ
     g.body = environ["wsgi.input"] = LimitedBody(
         environ["wsgi.input"], limit, environ.get("gunicorn.socket")

@@ -69,6 +69,7 @@ def register(app: Flask) -> None:
 
 
 def _body(status: int, error: str, code: str) -> Response:
+    g.error_code = code
     response = jsonify(error=error, code=code)
     response.status_code = status
     return response

@@ -2,9 +2,10 @@
 
 from flask import Flask, Response
 from flask_cors import CORS
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from cloacina.settings import Settings, load_settings
-from web import authz, body, errors, listeners, metrics, openapi, request_id, state
+from web import auditing, authz, body, errors, listeners, metrics, openapi, request_id, state
 from web.resources import BLUEPRINTS
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -36,6 +37,8 @@ def make_app(settings: Settings | None = None) -> Flask:
         app.before_request(before)
     for after in (_keep_private, body.drain_after_answer, request_id.mark):
         app.after_request(after)
+    # the last one is the first to run: it takes part of the time that the log says
+    auditing.register(app)
     app.teardown_request(authz.forget)
     app.teardown_request(request_id.end)
     openapi.register(app, BLUEPRINTS)
@@ -47,7 +50,15 @@ def make_app(settings: Settings | None = None) -> Flask:
             allow_headers=_REQUEST_HEADERS,
             expose_headers=[request_id.HEADER, "Retry-After"],
         )
+    _believe_proxies(app, settings.trusted_proxies)
     return app
+
+
+def _believe_proxies(app: Flask, count: int) -> None:
+    """Take a client's address from what the proxies in front say; nothing else that they say."""
+    if count:
+        believed = ProxyFix(app.wsgi_app, x_for=count, x_proto=0, x_host=0, x_port=0, x_prefix=0)
+        app.wsgi_app = believed  # type: ignore[method-assign]  # Flask's own way
 
 
 def _keep_private(response: Response) -> Response:

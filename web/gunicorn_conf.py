@@ -4,6 +4,7 @@ One process with threads: what it counts is then what /metrics says, and one poo
 serves all. For more, run more replicas.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -51,6 +52,12 @@ logger_class = _Logger
 control_socket_disable = True
 # the heartbeat file must not wait for a disk
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+
+
+def pre_fork(_server: Any, _worker: Any) -> None:
+    """Let what is loaded be: a collection would write to its pages, which are shared until then."""
+    gc.collect()
+    gc.freeze()
 
 
 def post_fork(server: Any, _worker: Any) -> None:

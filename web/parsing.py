@@ -7,12 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any, NoReturn
 from uuid import UUID
 
-from flask import Request
+from flask import Request, g
 from marshmallow import Schema, ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 from webargs.flaskparser import FlaskParser, is_json_request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from cloacina.dag.values import load_json
+from cloacina.db import after
 from cloacina.errors import InvalidInput, Unprocessable
 from web.errors import InvalidJson, InvalidPagination
 
@@ -46,11 +49,12 @@ class RequestParser(FlaskParser):
         if not is_json_request(req):
             raise UnsupportedMediaType("send the body as 'Content-Type: application/json'")
         try:
-            return load_json(body.decode())
+            g.sent = load_json(body.decode())
         except UnicodeDecodeError:
             raise InvalidJson("the request's body is not UTF-8") from None
         except ValueError as error:
             raise InvalidJson(f"the request's body {error}") from None
+        return g.sent
 
     def handle_error(
         self,
@@ -121,3 +125,15 @@ def parse_since(text: str) -> timedelta | datetime:
         if moment.tzinfo is not None:
             return moment
     raise ValueError("must be a duration such as 5m, or a time such as 2026-01-02T03:04:05Z")
+
+
+def as_moment(session: Session, given: timedelta | datetime | None) -> datetime | None:
+    """Turn what `parse_since` has read into a moment.
+
+    Parameters:
+        session: what is recorded bears the database's time, so a duration counts back from that.
+        given: None stays None.
+    """
+    if isinstance(given, timedelta):
+        return session.scalar(select(after(-given.total_seconds())))
+    return given

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import warnings
-from collections.abc import Collection
+from collections.abc import Mapping
 from uuid import UUID, uuid4
 
 from celery import signals
@@ -26,7 +26,8 @@ from cloacina.fleet import services as fleet
 from cloacina.processes import die_with_parent
 from cloacina.sandbox import Host
 from workers.app import worker_settings
-from workers.slot import Slot, make_worker_folder, terms_of
+from workers.eviction import Evictions
+from workers.slot import Slot, make_cache, make_worker_folder, terms_of
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Main:
         self.lot = Lot(self.database, self, terms_of(settings, WORKER_NAME), self.drain)
         self.host = Host(self.folder, max_scratch_bytes=settings.max_scratch_bytes)
         self.host.start()
+        self.evictions = Evictions(self.host, make_cache(settings))
         _share_memory()
 
     def resume(self, tenant_id: UUID, task_uuid: UUID) -> bool:
@@ -118,10 +120,21 @@ def keep_out_of_slots(database: Database) -> None:
     _process.main_databases.append(database)
 
 
-def serves(names: Collection[str]) -> None:
-    """Let the slots know which queues the worker serves."""
+def serves(slots: Mapping[str, int]) -> None:
+    """Let the slots know which queues the worker serves, and how many slots serve each."""
     if _process.main is not None:
-        _process.main.queues.write(names)
+        _process.main.queues.write(slots)
+
+
+def is_stopping() -> bool:
+    """Say whether the worker was told to stop."""
+    return _process.main is not None and _process.main.drain.has_begun()
+
+
+def evictions() -> Evictions:
+    """Give what ends what the worker keeps of tenants that are gone; for one thread."""
+    assert _process.main is not None  # noqa: S101  # the worker was opened before it consumes
+    return _process.main.evictions
 
 
 def look_after() -> None:

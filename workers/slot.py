@@ -47,9 +47,7 @@ class Slot:
         self.dispatcher = Dispatcher(self.database, settings.broker_url)
         self.sandbox = Sandbox(host)
         self.door = Door(lot)
-        cache = settings.home / "cache"
-        cache.mkdir(mode=0o700, exist_ok=True)
-        self.cache = PackageCache(cache)
+        self.cache = make_cache(settings)
         self.graphs = GraphCache()
         self.terms = terms_of(settings, worker)
         attempts = Attempts(
@@ -86,6 +84,13 @@ def terms_of(settings: Settings, worker: str) -> Terms:
         max_context_bytes=settings.max_context_bytes,
         execution_timeout_s=settings.execution_timeout_s,
     )
+
+
+def make_cache(settings: Settings) -> PackageCache:
+    """Make the folder of unpacked packages, which the workers of this machine share."""
+    folder = settings.home / "cache"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return PackageCache(folder)
 
 
 def make_worker_folder(settings: Settings) -> Path:

@@ -20,7 +20,7 @@ def measure(rig: Rig) -> None:
         rig.report.add(f"stages_{name}", statistics.median(run[name] for run in runs) * 1000, "ms")
     if throughput.ONE not in rig.runs:
         rig.runs[throughput.ONE] = throughput.load_server(
-            rig, [subject.tenant], rig.options.pick(10, 4)
+            rig.server, [subject.tenant], rig.options.pick(10, 4)
         )
     rig.report.headline("stages: CPU under load with one tenant, by part")
     rig.report.add_parts("stages_cpu", rig.runs[throughput.ONE].cpu_ms, "ms/workflow")

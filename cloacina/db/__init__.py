@@ -1,6 +1,7 @@
 """Database access: units of work, the database's clock, and the names that SQL is built from."""
 
 from cloacina.db.clock import UtcDateTime, after, instant, now
+from cloacina.db.copying import copy_rows
 from cloacina.db.database import (
     AS_PLATFORM,
     DATABASE_ERRORS,
@@ -10,6 +11,7 @@ from cloacina.db.database import (
     first_line,
     is_duplicate,
     is_passing,
+    sqlstate,
 )
 from cloacina.db.locked import TenantLocked
 from cloacina.db.pipeline import Call, Row
@@ -32,6 +34,7 @@ __all__ = [
     "UtcDateTime",
     "after",
     "as_tenant",
+    "copy_rows",
     "execute_ddl",
     "first_line",
     "identifier",
@@ -41,5 +44,6 @@ __all__ = [
     "literal",
     "now",
     "rows_changed",
+    "sqlstate",
     "storable",
 ]

@@ -24,14 +24,16 @@ from sqlalchemy.pool import QueuePool
 
 from cloacina.db.locked import Locked, TenantLocked
 from cloacina.db.pipeline import Call
-from cloacina.db.sql_file import make_statement
+from cloacina.db.sql_file import BY_INDEXES, make_statement
 from cloacina.db.units import (
     ACT_AS,
     AWAY_STATES,
     DRIVER_ERRORS,
+    SCOPES,
     PostgresUnit,
     SqliteUnit,
     Unit,
+    note_scopes,
 )
 from cloacina.errors import ConfigurationError, DatabaseUnavailable
 
@@ -39,6 +41,9 @@ CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 10
 POOL_RECYCLE_S = 1800
 STATEMENT_TIMEOUT_MS = 30_000
+MOST_SCOPES = 100
+"""Schemas that a connection works in before a new one takes its place. PostgreSQL keeps what it has
+read of their tables for as long as the session lives, 0.2 MiB a schema."""
 UNIT_IDLE_TIMEOUT_MS = 4_000
 """Milliseconds after which PostgreSQL takes the locks of a process that was stopped in a unit."""
 TENANT_LOCK_TIMEOUT_MS = 2_000
@@ -66,9 +71,13 @@ _ACT_AS = (
 _BEGIN_AS = text(_ACT_AS)
 _UNIT_AS = make_statement(
     ACT_AS,
-    f"{_ACT_AS}, set_config('idle_in_transaction_session_timeout', :idle_timeout, true) AS idle",
+    f"{_ACT_AS}, set_config('idle_in_transaction_session_timeout', :idle_timeout, true) AS idle,"
+    f" {BY_INDEXES}",
     "SELECT 1 AS done",
 )
+
+# an option of a connection to SQLite: the transaction only reads
+_DEFERRED = "cloacina_deferred"
 
 # deadlocks and the like, want of resources, cancelled statements, locks, a server that only reads
 _LOCK_TIMEOUT = "55P03"
@@ -113,6 +122,8 @@ class Database:
             # a unit ends its transaction itself, in a round trip that it makes anyhow
             reset_on_return=None,
         )
+        for pool in (self.engine.pool, self._pool):
+            event.listen(pool, "checkin", _replace_when_worn)
         self._away_at = -math.inf
         self._locked = Locked()
         self._service_role: str | None = None
@@ -163,6 +174,25 @@ class Database:
             TenantLocked: somebody holds the tenant's tables locked.
         """
         with self._unlocked(search_path(scope.schema)), self._transaction() as session:
+            self.act_as_tenant(session, scope)
+            yield session
+
+    @contextmanager
+    def snapshot(self, scope: TenantScope) -> Iterator[Session]:
+        """Open a unit of work that reads one tenant's tables as they are at one moment.
+
+        Parameters:
+            scope: the tenant.
+
+        Returns:
+            A session, as from `tenant`. It keeps nobody from writing, on SQLite either.
+
+        Raises:
+            DatabaseUnavailable: the database is away.
+        """
+        frozen = {_DEFERRED: True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self._transaction() as session:
+            session.connection(execution_options=frozen)
             self.act_as_tenant(session, scope)
             yield session
 
@@ -226,6 +256,7 @@ class Database:
 
     def _act_as(self, session: Session, values: Mapping[str, str]) -> None:
         if not self.is_sqlite:
+            note_scopes(session.connection().info, [values["path"]])
             session.execute(_BEGIN_AS, {name: values[name] for name in _SESSION_VALUES})
 
     @contextmanager
@@ -374,6 +405,12 @@ def _connect(arguments: Mapping[str, Any]) -> Any:
     return psycopg.connect(**arguments)
 
 
+def _replace_when_worn(_connection: Any, record: Any) -> None:
+    """Close a connection that has worked in many schemas; the next one is opened when wanted."""
+    if len(record.info.get(SCOPES, ())) > MOST_SCOPES:
+        record.invalidate()
+
+
 def _keep_private(path: str | None) -> None:
     """Create an SQLite file as its owner's alone; its log and index take on its mode."""
     if path and path != ":memory:":
@@ -393,4 +430,5 @@ def _prepare_sqlite(engine: sqlalchemy.Engine) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: sqlalchemy.Connection) -> None:
         # a deferred transaction that writes later can fail where an immediate one waits
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reads = connection.get_execution_options().get(_DEFERRED, False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

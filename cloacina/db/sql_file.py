@@ -5,7 +5,8 @@ it does. Where SQLite wants it quite otherwise, a line `-- sqlite:` begins that 
 differences there are these words:
 
     {now}            the database's time at this very statement
-    {after:s}        the same, plus the parameter `s`, in seconds
+    {start}          its time as the statement begins: what an index is searched with
+    {after:s}        its time at this very statement, plus the parameter `s`, in seconds
     {before:x}       the same, less the expression `x`
     {any:ids}        follows a column: it is one of the list in the parameter `ids`
     {lock}           FOR UPDATE
@@ -13,6 +14,8 @@ differences there are these words:
     {keep:a}         FOR KEY SHARE OF a: until the end of the transaction nobody deletes its row
     {octets:column}  the column's length in bytes
     {uuid}           a new random id
+    {by_indexes}     has PostgreSQL find all rows by indexes, and in their order, until the end of
+                     the transaction; a column of its own
 """
 
 import re
@@ -28,9 +31,16 @@ _WORD = re.compile(r"\{(\w+)(?::([^}]*))?\}")
 _NAME = "-- name: "
 _SQLITE = "-- sqlite:"
 
+# A plan is kept for as long as the statistics are that it was made with, and these may be from
+# before a tenant had ten thousand tasks waiting: no plan shall read or sort all there is.
+_OTHER_WAYS = ("bitmapscan", "hashjoin", "material", "mergejoin", "seqscan", "sort")
+_SWITCHES = " || ".join(f"set_config('enable_{way}', 'off', true)" for way in _OTHER_WAYS)
+BY_INDEXES = f"{_SWITCHES} AS by_indexes"
+
 _WORDS: Mapping[str, tuple[str, str]] = {
     # PostgreSQL, SQLite
     "now": ("clock_timestamp()", f"(strftime('{SQLITE_NOW}', 'now') || '000+00:00')"),
+    "start": ("statement_timestamp()", f"(strftime('{SQLITE_NOW}', 'now') || '000+00:00')"),
     "after": (
         "(clock_timestamp() + make_interval(secs => :{}))",
         f"(strftime('{SQLITE_NOW}', 'now', :{{}} || ' seconds') || '000+00:00')",
@@ -44,6 +54,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "keep": ("FOR KEY SHARE OF {}", "{:.0}"),
     "octets": ("octet_length({})", "length(CAST({} AS BLOB))"),
     "uuid": ("gen_random_uuid()", "lower(hex(randomblob(16)))"),
+    "by_indexes": (BY_INDEXES, "1"),
 }
 
 

@@ -8,7 +8,7 @@ rolled back. On PostgreSQL the statements travel in pipeline mode.
 import json
 import sqlite3
 from collections import namedtuple
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
@@ -31,6 +31,14 @@ DRIVER_ERRORS = (psycopg.Error, sqlite3.Error)
 
 # connection exceptions, too many connections, and shutdowns by an operator or a crash
 AWAY_STATES = ("08", "53300", "57P01", "57P02", "57P03")
+
+SCOPES = "scopes"
+"""Where a pooled connection's `info` holds the schemas that it has worked in."""
+
+
+def note_scopes(info: dict[Any, Any], scopes: Iterable[str | None]) -> None:
+    """Note schemas that a pooled connection works in."""
+    info.setdefault(SCOPES, set()).update(filter(None, scopes))
 
 
 class Unit(Protocol):
@@ -124,6 +132,7 @@ class PostgresUnit:
                 self.scope = call.parameters["path"]
             elif call is self._opening:
                 self.scope = self.expected
+        note_scopes(self._connection.info, scopes)
         try:
             return exchange(connection, prepared, scopes, calls)
         except psycopg.Error as error:

@@ -134,7 +134,7 @@ class Attempts:
         attempt = Attempt.attach(taken.state, taken.fds, sink.feed)
         try:
             with self._database.unit(tenants.enter(taken.owner.id)) as unit:
-                tenant, _ = tenants.entered(unit, taken.owner.id)
+                tenant = tenants.entered(unit, taken.owner.id)
                 claim = claims.restore(unit, self._graphs, self._terms, ref)
                 claims.set_deferred(unit, claim, self._terms, deferred=False)
         except (LostClaim, TenantNotFound, DatabaseUnavailable, *DATABASE_ERRORS):

@@ -128,18 +128,19 @@ class Engine:
     ) -> tuple[Tenant, Claim | None]:
         if self._drain.has_begun():
             # the hint is another worker's to follow
-            tenant, _ = tenants.entered(unit, tenant_id)
+            tenant = tenants.entered(unit, tenant_id)
             self._hint(tenant, 1, execution_id)
             return tenant, None
 
         def most_running() -> int:
-            tenant, slots = tenants.entered(unit, tenant_id)
+            tenant = tenants.entered(unit, tenant_id)
             tenants.check_open(tenant)
+            slots = self._queues.slots(queue_name(tenant.name))
             default = limits.defaults(self._settings, slots)
             return limits.allowed(tenant.limits, default).max_concurrent_tasks
 
         claim, is_full = claim_next(unit, self._graphs, self._terms, execution_id, most_running)
-        tenant, _ = tenants.entered(unit, tenant_id)
+        tenant = tenants.entered(unit, tenant_id)
         self._remember(unit, tenant)
         if claim is None and execution_id is not None and not is_full:
             claim, _ = claim_next(unit, self._graphs, self._terms, None)
@@ -244,8 +245,7 @@ class _Turn:
         self._next_look = now + SLICE_S
         if now >= self._ends:
             return False
-        others = [name for name in self._queues.names() if name != self._own]
-        return not self._dispatcher.is_any_waiting(others)
+        return not self._dispatcher.is_any_waiting(self._queues.names(), but=self._own)
 
 
 def _log(claim: Claim, outcome: Outcome) -> None:

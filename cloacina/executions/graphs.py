@@ -2,10 +2,14 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
+from cloacina.dag.errors import InvalidWorkflow
 from cloacina.dag.graph import Graph
 from cloacina.db import Unit
+from cloacina.executions.params import check_slots
 from cloacina.packages import services as packages
 from cloacina.packages.services import Package
 
@@ -38,3 +42,25 @@ class GraphCache:
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return found
+
+
+def checked_graph(definition: Mapping[str, Any]) -> Graph:
+    """Read the graph of a definition, and refuse one that this server could not run.
+
+    Parameters:
+        definition: parsed JSON of any shape; it comes from a tenant's code, or from a file.
+
+    Raises:
+        InvalidWorkflow: says what is wrong with it.
+    """
+    graph = Graph.from_definition(definition)
+    check_slots(definition.get("params"))
+    if not isinstance(definition.get("description"), str | None):
+        raise InvalidWorkflow("Workflow: its description must be a text")
+    triggers = definition.get("triggers")
+    if triggers:
+        raise InvalidWorkflow(
+            "this server does not run triggers and schedules yet: remove @cloaca.trigger"
+            " and start the workflow by hand or through the API"
+        )
+    return graph

@@ -161,18 +161,26 @@ class Lot(threading.Thread):
     def _look(self, timeout_s: float) -> None:
         for fd, _ in self._poll.poll(timeout_s * 1000):
             if fd == self._inbox.fileno():
-                self._hear()
+                self._keep_up()
             elif (entry := self._by_fd.get(fd)) is not None:
                 self._attend(entry)
                 self._drop_closed(entry)
-                # a child that ends badly takes its time, and the others' claims must not wait
-                self._renew_if_due()
+                # a child that ends badly takes its time
+                self._keep_up()
         if self._drain.has_begun():
             self._give_back()
         for entry in list(self._waiting.values()):
-            entry.sink.flush_if_due()
-            # the next one's tenant may have its tables locked
-            self._renew_if_due()
+            # one whose claim was lost meanwhile has stored its lines
+            if entry.ref.id in self._waiting:
+                entry.sink.flush_if_due()
+                # logs are stored one by one, and the next one's tenant may have its tables locked
+                self._keep_up()
+        self._keep_up()
+
+    def _keep_up(self) -> None:
+        """Do what claims depend on: those of tasks that slots hand over are not renewed so far."""
+        while self._hear():
+            pass
         self._renew_if_due()
 
     def _renew_if_due(self) -> None:
@@ -302,7 +310,7 @@ class Lot(threading.Thread):
         self._drop(entry)
         try:
             with self._database.unit(tenants.enter(entry.owner.id)) as unit:
-                tenant, _ = tenants.entered(unit, entry.owner.id)
+                tenant = tenants.entered(unit, entry.owner.id)
                 claim = claims.restore(unit, self._graphs, self._terms, entry.ref)
                 finished = finishing.finish(
                     unit,

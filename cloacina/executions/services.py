@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from cloacina.dag.states import ExecutionState
 from cloacina.db import Call, Unit
 from cloacina.executions.errors import ExecutionNotFound
 from cloacina.executions.models import EventRow, ExecutionRow, TaskRow
@@ -106,6 +107,13 @@ def list_executions(
         ExecutionSummary(**row._mapping)
         for row in session.execute(query.limit(limit).offset(offset))
     ]
+
+
+def count_by_status(session: Session) -> Mapping[str, int]:
+    """Give how many executions there are in each state; the session acts as the tenant."""
+    query = select(ExecutionRow.status, func.count()).group_by(ExecutionRow.status)
+    found = {row[0]: int(row[1]) for row in session.execute(query)}
+    return {str(state): found.get(state, 0) for state in ExecutionState}
 
 
 def get(unit: Unit, execution_id: UUID) -> Execution:

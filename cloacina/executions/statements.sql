@@ -13,22 +13,24 @@ FROM workflow_executions WHERE id = :execution_id {lock}
 SELECT id FROM workflow_executions WHERE id {any:execution_ids} ORDER BY id {lock}
 
 -- name: lock_ready
--- Locks the task that waits longest, and its execution, passing over what others look at.
+-- Locks the task that waits longest, and its execution, passing over what others look at. In the
+-- very order of an index: of ten thousand tasks that wait, one is read. (IS TRUE: for PostgreSQL
+-- not to look for the execution in an index of all that are open, should it think that few are.)
 SELECT e.id, e.package_id, e.status, e.last_event, e.open_tasks, e.failed_tasks, e.skipped_tasks,
     e.deadline_at, e.paused_at, {now} AS moment, t.task_id, t.attempt
 FROM task_executions t JOIN workflow_executions e ON e.id = t.execution_id
-WHERE t.status = 'Ready' AND t.ready_at <= {now} AND e.status IN ('Pending', 'Running')
+WHERE t.status = 'Ready' AND t.ready_at <= {start} AND (e.status IN ('Pending', 'Running')) IS TRUE
     AND e.id <> :execution_id
-ORDER BY t.ready_at, t.position LIMIT 1 {lock:e, t}
+ORDER BY t.ready_at LIMIT 1 {lock:e, t}
 
 -- name: pick_ready
 -- Gives the next ready task of an execution that is locked.
 SELECT task_id, attempt FROM task_executions
-WHERE execution_id = :execution_id AND status = 'Ready' AND ready_at <= {now}
+WHERE execution_id = :execution_id AND status = 'Ready' AND ready_at <= {start}
 ORDER BY position LIMIT 1
 
 -- name: is_any_ready
-SELECT EXISTS (SELECT 1 FROM task_executions WHERE status = 'Ready' AND ready_at <= {now}) AS found
+SELECT EXISTS (SELECT 1 FROM task_executions WHERE status = 'Ready' AND ready_at <= {start}) AS found
 
 -- name: lock_claims
 -- Lets one claim after another be counted against a tenant's most running tasks. An advisory lock
@@ -126,21 +128,21 @@ WHERE id = :task_uuid AND claim_token = :token AND status = 'Running' RETURNING 
 -- name: lost_executions
 -- A database that was away is back for a while before its absence is held against anyone.
 SELECT DISTINCT execution_id FROM task_executions
-WHERE status = 'Running' AND lease_until < {now}
+WHERE status = 'Running' AND lease_until < {start}
     AND pg_postmaster_start_time() < {now} - make_interval(secs => :grace_s)
 LIMIT :most
 -- sqlite:
 SELECT DISTINCT execution_id FROM task_executions
-WHERE status = 'Running' AND lease_until < {now} LIMIT :most
+WHERE status = 'Running' AND lease_until < {start} LIMIT :most
 
 -- name: lost_claims
 SELECT id AS task_uuid, task_id, claim_token, resets FROM task_executions
-WHERE execution_id = :execution_id AND status = 'Running' AND lease_until < {now}
+WHERE execution_id = :execution_id AND status = 'Running' AND lease_until < {start}
 ORDER BY position {lock}
 
 -- name: overdue_executions
 SELECT id FROM workflow_executions
-WHERE status = 'Running' AND deadline_at < {now} ORDER BY deadline_at LIMIT :most
+WHERE status = 'Running' AND deadline_at < {start} ORDER BY deadline_at LIMIT :most
 
 -- name: open_tasks
 SELECT id AS task_uuid, task_id, status FROM task_executions

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from cloacina.db import Call, Row, SqlFile, Unit, after, now, rows_changed
+from cloacina.audit import services as audit
+from cloacina.db import Call, Row, SqlFile, Unit, after, now
 from cloacina.errors import Unauthorized
 from cloacina.keys.errors import KeyNotFound
 from cloacina.keys.models import ApiKeyRow, KeyInfo, Principal
@@ -62,6 +63,7 @@ def issue(
     *,
     expires_in_s: int | None = None,
     plaintext: str | None = None,
+    action: str = "key.create",
 ) -> IssuedKey:
     """Make a key.
 
@@ -72,6 +74,7 @@ def issue(
         tenant: the tenant that it opens; None makes a key of the whole platform.
         expires_in_s: seconds until it ends by itself; None: never.
         plaintext: the key's text when it is given from outside.
+        action: what the audit log calls it.
 
     Returns:
         The key, with its text this once.
@@ -91,6 +94,16 @@ def issue(
     session.add(row)
     session.flush()
     session.refresh(row)
+    audit.record(
+        session,
+        action,
+        tenant,
+        subject=row.id,
+        name=name,
+        role=role,
+        is_admin=row.is_admin,
+        expires_at=row.expires_at,
+    )
     return IssuedKey(row.value(), plaintext)
 
 
@@ -145,6 +158,12 @@ def live_admin_key_exists(session: Session) -> bool:
     return found is not None
 
 
+def count_live(session: Session, tenant: Tenant) -> int:
+    """Give the number of a tenant's keys that open something."""
+    count = select(func.count()).where(ApiKeyRow.tenant_id == tenant.id, _is_live())
+    return session.scalar(count) or 0
+
+
 def list_keys(session: Session, tenant: Tenant | None) -> Sequence[KeyInfo]:
     """Give keys, the oldest first, revoked ones too.
 
@@ -169,10 +188,8 @@ def revoke(session: Session, key_id: UUID, tenant: Tenant | None) -> None:
     Raises:
         KeyNotFound: there is no such live key there.
     """
-    change = update(ApiKeyRow).where(ApiKeyRow.id == key_id, ~ApiKeyRow.revoked)
-    if tenant is not None:
-        change = change.where(ApiKeyRow.tenant_id == tenant.id)
-    if rows_changed(session, change.values(revoked=True)) == 0:
+    of_whom = [] if tenant is None else [ApiKeyRow.tenant_id == tenant.id]
+    if not _revoke(session, ApiKeyRow.id == key_id, *of_whom):
         raise KeyNotFound
 
 
@@ -182,8 +199,29 @@ def revoke_all_of(session: Session, tenant_id: UUID) -> int:
     Returns:
         How many were live.
     """
-    change = update(ApiKeyRow).where(ApiKeyRow.tenant_id == tenant_id, ~ApiKeyRow.revoked)
-    return rows_changed(session, change.values(revoked=True))
+    return _revoke(session, ApiKeyRow.tenant_id == tenant_id)
+
+
+def _revoke(session: Session, *which: ColumnElement[bool]) -> int:
+    change = (
+        update(ApiKeyRow)
+        .where(*which, ~ApiKeyRow.revoked)
+        .values(revoked=True)
+        .returning(ApiKeyRow.id, ApiKeyRow.name, ApiKeyRow.tenant_id, ApiKeyRow.tenant_name)
+    )
+    revoked = session.execute(change, execution_options={"synchronize_session": False}).all()
+    for key in revoked:
+        tenant = _Owner(key.tenant_id, key.tenant_name) if key.tenant_id else None
+        audit.record(session, "key.revoke", tenant, subject=key.id, name=key.name)
+    return len(revoked)
+
+
+@dataclass(frozen=True)
+class _Owner:
+    """The tenant of a key, as the key knows it."""
+
+    id: UUID
+    name: str
 
 
 def _is_live() -> ColumnElement[bool]:

@@ -5,10 +5,12 @@ import os
 import secrets
 from pathlib import Path
 
+from psycopg import sql
 from sqlalchemy import exc, select, text
 from sqlalchemy.orm import Session
 
 from cloacina import schema as tables
+from cloacina.audit.models import AuditRow
 from cloacina.db import Database, execute_ddl, identifier
 from cloacina.db.database import sqlstate
 from cloacina.errors import ConfigurationError
@@ -114,12 +116,19 @@ def _migrate_platform(session: Session, database: Database) -> None:
     else:
         tables.upgrade(session, "platform")
     if not database.is_sqlite:
-        execute_ddl(
-            session,
-            "REVOKE UPDATE, DELETE, TRUNCATE ON audit_log FROM {}",
-            identifier(database.service_role),
-        )
+        _close_audit_log(session, database)
     database.act_as_platform(session)
+
+
+def _close_audit_log(session: Session, database: Database) -> None:
+    """Leave the service the right to add lines and to read them, whatever it was granted."""
+    service = identifier(database.service_role)
+    execute_ddl(session, "REVOKE ALL ON audit_log FROM {}", service)
+    execute_ddl(session, "GRANT SELECT ON audit_log TO {}", service)
+    # all but the number, which OVERRIDING SYSTEM VALUE would let whoever adds a line choose
+    own = [column.name for column in AuditRow.__table__.columns if not column.primary_key]
+    names = sql.SQL(", ").join(map(identifier, own))
+    execute_ddl(session, "GRANT INSERT ({}) ON audit_log TO {}", names, service)
 
 
 def _ensure_hint_key(session: Session) -> None:
@@ -159,7 +168,12 @@ def ensure_bootstrap_key(database: Database, home: Path, given: str) -> None:
             return
         try:
             issued = keys.issue(
-                session, BOOTSTRAP_KEY_NAME, ADMIN, tenant=None, plaintext=given or None
+                session,
+                BOOTSTRAP_KEY_NAME,
+                ADMIN,
+                tenant=None,
+                plaintext=given or None,
+                action="key.bootstrap",
             )
         except exc.IntegrityError:
             raise ConfigurationError(

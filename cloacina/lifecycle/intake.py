@@ -15,6 +15,7 @@ from cloacina.executions import creation, queue
 from cloacina.executions import idempotency as idempotencies
 from cloacina.executions.graphs import GraphCache
 from cloacina.executions.idempotency import Idempotency
+from cloacina.lifecycle import changes
 from cloacina.lifecycle.removal import purge_deleted
 from cloacina.packages import services as packages
 from cloacina.packages.archive import ArchiveInfo, inspect_archive
@@ -62,9 +63,11 @@ def upload_package(
     limits.keep_row(database, tenant.id)
     with database.tenant(tenant) as session:
         package_id = packages.stored_id(session, info)
+        stored = None
         if package_id is None:
             _make_room(session, _room(tenant.limits, defaults), info)
             package_id = packages.store(session, info, archive)
+            stored = packages.get(session, package_id)
             # counted after it is written, so that nobody waits for somebody else's megabytes
             database.act_as_platform(session)
             own = limits.lock(session, tenant.id)
@@ -72,6 +75,8 @@ def upload_package(
             _room(own, defaults).check_with(session, info)
         database.act_as_platform(session)
         tenants.wake(session, tenant.id, HINT_LOST_S, reconcile=True)
+        if stored is not None:
+            changes.record(session, "package.upload", tenant, stored)
     dispatcher.reconcile(tenant.id, tenant.name)
     return package_id
 

@@ -5,9 +5,12 @@ from sqlalchemy.orm import Session
 
 from cloacina.dag.states import TERMINAL_EXECUTION_STATES
 from cloacina.db import Database
+from cloacina.dispatch import HINT_LOST_S
 from cloacina.executions.models import ExecutionRow
+from cloacina.lifecycle import changes
 from cloacina.packages import services as packages
 from cloacina.packages.models import ArchiveChunkRow, PackageRow
+from cloacina.tenants import services as tenants
 from cloacina.tenants.models import Tenant
 
 _IS_OPEN = ExecutionRow.status.not_in(TERMINAL_EXECUTION_STATES)
@@ -24,8 +27,15 @@ def delete_package(database: Database, tenant: Tenant, name: str, version: str) 
         name, version: of the package.
     """
     with database.tenant(tenant) as session:
-        packages.delete_version(session, name, version)
+        deleted = packages.delete_version(session, name, version)
         purge_deleted(session)
+        is_left = is_any_left(session)
+        database.act_as_platform(session)
+        for package in deleted:
+            changes.record(session, "package.delete", tenant, package)
+        if is_left:
+            # whoever looks after it then goes on until it is gone
+            tenants.wake(session, tenant.id, HINT_LOST_S, reconcile=True)
 
 
 def purge_deleted(session: Session) -> None:
@@ -42,3 +52,17 @@ def purge_deleted(session: Session) -> None:
         delete(ArchiveChunkRow).where(ArchiveChunkRow.package_id.in_(gone)),
         execution_options={"synchronize_session": False},
     )
+
+
+def is_any_left(session: Session) -> bool:
+    """Say whether archives of deleted packages wait for the last execution that runs them.
+
+    Parameters:
+        session: acts as the tenant.
+    """
+    left = (
+        select(ArchiveChunkRow.package_id)
+        .join(PackageRow, PackageRow.id == ArchiveChunkRow.package_id)
+        .where(PackageRow.deleted_at.is_not(None))
+    )
+    return session.scalar(select(left.exists())) is True

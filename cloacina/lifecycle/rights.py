@@ -23,6 +23,8 @@ _RIGHTS = text(
     " has_schema_privilege(:owner, oid, 'CREATE') AS owner_creates_tables,"
     " has_schema_privilege(oid, 'USAGE') AS service_uses_tables,"
     " pg_get_userbyid(nspowner) AS schemas_owner,"
+    " pg_has_role(nspowner, 'USAGE') AND pg_get_userbyid(nspowner) <> :owner"
+    " AS service_drops_tables,"
     " pg_has_role(nspowner, 'MEMBER') OR nspowner = 'pg_database_owner'::regrole AS is_ours"
     " FROM pg_namespace WHERE nspname = 'public'"
 )
@@ -77,7 +79,16 @@ def _check_service(session: Session, database: Database) -> None:
 def _ensure_schema_public(
     session: Session, database: Database, rights: Row[*tuple[Any, ...]]
 ) -> None:
-    if rights.owner_creates_tables and rights.service_uses_tables and not rights.anyone_uses_public:
+    owner, service = identifier(database.owner_role), identifier(database.service_role)
+    schemas_owner = rights.schemas_owner
+    if rights.service_drops_tables:
+        # whoever owns the database is, from 16 on, always one with the owner of this schema, who
+        # may drop each table in it
+        execute_ddl(session, "ALTER SCHEMA public OWNER TO {}", owner)
+        schemas_owner = database.owner_role
+    elif (
+        rights.owner_creates_tables and rights.service_uses_tables and not rights.anyone_uses_public
+    ):
         return
     if not rights.is_ours:
         # as PostgreSQL 14 has it, and databases that were brought over from it
@@ -88,8 +99,7 @@ def _ensure_schema_public(
         )
     # the owner is, from 15 on, a role that whoever owns the database belongs to, and whose rights
     # a NOINHERIT role has only while it assumes it
-    execute_ddl(session, "SET LOCAL ROLE {}", identifier(rights.schemas_owner))
-    owner, service = identifier(database.owner_role), identifier(database.service_role)
+    execute_ddl(session, "SET LOCAL ROLE {}", identifier(schemas_owner))
     execute_ddl(session, "GRANT USAGE, CREATE ON SCHEMA public TO {}", owner)
     execute_ddl(session, "GRANT USAGE ON SCHEMA public TO {}", service)
     execute_ddl(session, "REVOKE ALL ON SCHEMA public FROM PUBLIC")

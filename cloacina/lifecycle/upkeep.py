@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from sqlalchemy import update
 
 from cloacina.dag.errors import InvalidWorkflow
-from cloacina.dag.graph import Graph
 from cloacina.db import AS_PLATFORM, Call, Database, Row, after, as_tenant
 from cloacina.dispatch import HINT_LOST_S
 from cloacina.executions import claims, control, finishing
 from cloacina.executions import transition as executions
 from cloacina.executions.claims import Terms
-from cloacina.executions.graphs import GraphCache
-from cloacina.executions.params import check_slots
-from cloacina.lifecycle.removal import purge_deleted
+from cloacina.executions.graphs import GraphCache, checked_graph
+from cloacina.lifecycle import changes
+from cloacina.lifecycle.removal import is_any_left, purge_deleted
 from cloacina.packages import builds
 from cloacina.packages.builds import Build
 from cloacina.packages.cache import PackageCache, package_code
@@ -29,12 +28,20 @@ log = logging.getLogger(__name__)
 SWEEP_S = claims.LEASE_S / 2
 """Seconds between two looks after a tenant that has open executions."""
 
+BUILD_FAILED = "build_failed"
+"""What the audit log says of a build that failed; why stands at the package."""
+
+
+_UNMOVED_S = HINT_LOST_S + 1
+"""Seconds: who has work for a tenant moves its next moment when it is further away than all but the
+last of these."""
+
 
 def sweep(database: Database, graphs: GraphCache, tenant: Tenant, terms: Terms) -> None:
     """Give back lost claims, end what is overdue, and set when the tenant is next due.
 
-    The new moment is written only where nobody has moved the old one meanwhile; should a moment be
-    lost all the same, the next look after the tenant's packages comes within its interval.
+    The new moment is written only where nobody has moved the old one meanwhile, and nobody can have
+    left it as it was because it was early enough; then the tenant is due once more.
 
     Parameters:
         database: the worker's.
@@ -49,7 +56,12 @@ def sweep(database: Database, graphs: GraphCache, tenant: Tenant, terms: Terms) 
     with database.unit(as_tenant(tenant)) as unit:
         due = unit.ask(Call(executions.SQL.next_due))[0]
         if seen:
-            put_off = {"tenant_id": tenant.id, "seen": seen[0].due_at, "in_s": _in_s(due)}
+            put_off = {
+                "tenant_id": tenant.id,
+                "seen": seen[0].due_at,
+                "in_s": _in_s(due),
+                "least_s": _UNMOVED_S,
+            }
             unit.commit(AS_PLATFORM, Call(tenants.SQL.put_off, put_off))
 
 
@@ -101,19 +113,35 @@ def reconcile(
     Parameters:
         database, sandbox, cache: the worker's.
         tenant: the tenant.
-        interval_s: seconds until the next look.
+        interval_s: seconds until the next look, while there is something that may want it.
+
+    Raises:
+        TenantNotFound, TenantSuspended, TenantMigrating, TenantSchemaTooNew: nothing more may start
+            there by now.
     """
+    mine = WakeupRow.tenant_id == tenant.id
     with database.platform() as session:
-        session.execute(
+        next_look = session.scalar(
             update(WakeupRow)
-            .where(WakeupRow.tenant_id == tenant.id)
+            .where(mine)
             .values(reconcile_at=after(interval_s))
+            .returning(WakeupRow.reconcile_at)
         )
         tenants.wake(session, tenant.id, interval_s)
     while _build_next(database, sandbox, cache, tenant):
-        pass
+        # the last one may have taken long
+        with database.platform() as session:
+            tenants.find_open(session, tenant.id)
     with database.tenant(tenant) as session:
         purge_deleted(session)
+        if builds.is_any_open(session) or is_any_left(session):
+            return
+        # an upload since then has moved it, unless it was near enough as it was
+        unmoved = (WakeupRow.reconcile_at == next_look, WakeupRow.reconcile_at > after(_UNMOVED_S))
+        database.act_as_platform(session)
+        session.execute(
+            update(WakeupRow).where(mine, *unmoved).values(reconcile_at=after(tenants.idle_s()))
+        )
 
 
 def _build_next(database: Database, sandbox: Sandbox, cache: PackageCache, tenant: Tenant) -> bool:
@@ -125,10 +153,12 @@ def _build_next(database: Database, sandbox: Sandbox, cache: PackageCache, tenan
     try:
         folder = cache.ensure(database, tenant, package)
         definition = sandbox.load(package_code(tenant, package, folder))
-        graph = _checked_graph(definition)
+        graph = checked_graph(definition)
         version = graph.content_version(package.source_hash)
         with database.tenant(tenant) as session:
-            builds.succeed(session, build, definition, version)
+            if builds.succeed(session, build, definition, version):
+                database.act_as_platform(session)
+                changes.record(session, "package.build", tenant, package)
     except LoadFailed as error:
         _fail(database, tenant, build, f"{error.message}\n{error.traceback}".strip())
     except (ChildError, InvalidWorkflow, InvalidPackage) as error:
@@ -138,22 +168,10 @@ def _build_next(database: Database, sandbox: Sandbox, cache: PackageCache, tenan
     return True
 
 
-def _checked_graph(definition: dict[str, object]) -> Graph:
-    graph = Graph.from_definition(definition)
-    check_slots(definition.get("params"))
-    if not isinstance(definition.get("description"), str | None):
-        raise InvalidWorkflow("Workflow: its description must be a text")
-    triggers = definition.get("triggers")
-    if triggers:
-        raise InvalidWorkflow(
-            "this server does not run triggers and schedules yet: remove @cloaca.trigger"
-            " and start the workflow by hand or through the API"
-        )
-    return graph
-
-
 def _fail(database: Database, tenant: Tenant, build: Build, error: str) -> None:
     with database.tenant(tenant) as session:
-        builds.fail(session, build, error)
+        if builds.fail(session, build, error):
+            database.act_as_platform(session)
+            changes.record(session, "package.build", tenant, build.package, outcome=BUILD_FAILED)
     package = build.package
     log.info("tenant %s: %s %s failed to build", tenant.name, package.package_name, package.version)

@@ -8,6 +8,7 @@ from cloacina.executions.transition import SQL
 from cloacina.packages import room
 from cloacina.settings import HIGHEST_LIMITS
 from cloacina.tenants import services as tenants
+from cloacina.tenants import serving
 from cloacina.tenants.models import Tenant
 
 
@@ -26,13 +27,15 @@ def usage(database: Database, tenant: Tenant) -> tuple[Mapping[str, int], int]:
         TenantNotFound: it is gone.
     """
     with database.unit(tenants.enter(tenant.id)) as unit:
+        tenants.entered(unit, tenant.id)
         running, open_ones = unit.ask(
             Call(SQL.count_running),
             queue.count_call(HIGHEST_LIMITS["max_queued_executions"]),
         )
-        slots = tenants.entered(unit, tenant.id)[1]
     with database.tenant(tenant) as session:
         stored = room.stored(session)
+        database.act_as_platform(session)
+        slots = serving.assignment(session).slots(tenant.id)
     used = {
         "max_concurrent_tasks": running[0].running,
         "max_queued_executions": open_ones[0].found,

@@ -56,9 +56,21 @@ def claim_next(session: Session) -> Build | None:
     return Build(package_value(row), row.build_token)
 
 
+def is_any_open(session: Session) -> bool:
+    """Say whether an upload is not built yet, or somebody is just building it.
+
+    Parameters:
+        session: acts as the tenant.
+    """
+    found = select(PackageRow.id).where(
+        PackageRow.deleted_at.is_(None), PackageRow.build_status.in_((PENDING, BUILDING))
+    )
+    return session.scalar(select(found.exists())) is True
+
+
 def succeed(
     session: Session, build: Build, definition: dict[str, Any], workflow_version: str
-) -> None:
+) -> bool:
     """Store what a build found, and make the package active unless a later upload is.
 
     Nothing is stored when the build's claim is lost or the package is deleted by now.
@@ -69,13 +81,16 @@ def succeed(
         definition: the workflow as its code declares it.
         workflow_version: of the tasks and their source.
 
+    Returns:
+        Whether it was stored.
+
     Raises:
         InvalidPackage: another active package has a workflow of this name; the transaction is lost.
     """
     _lock_namesakes(session, build.package)
     row = _mine(session, build)
     if row is None:
-        return
+        return False
     active = session.scalar(
         select(PackageRow).where(PackageRow.package_name == row.package_name, PackageRow.active)
     )
@@ -94,6 +109,7 @@ def succeed(
         active.active = False
         session.flush()
         _activate(session, row)
+    return True
 
 
 def _lock_namesakes(session: Session, package: Package) -> None:
@@ -129,20 +145,25 @@ def _activate(session: Session, row: PackageRow) -> None:
     session.flush()
 
 
-def fail(session: Session, build: Build, error: str) -> None:
+def fail(session: Session, build: Build, error: str) -> bool:
     """Store why a build failed; the version that was active stays so.
 
     Parameters:
         session: acts as the tenant.
         build: the build.
         error: why, for people.
+
+    Returns:
+        Whether it was stored.
     """
     row = _mine(session, build)
-    if row is not None:
-        row.build_status = FAILED
-        row.build_error = storable(error, _LONGEST_ERROR)
-        row.build_token = row.build_lease_until = None
-        session.flush()
+    if row is None:
+        return False
+    row.build_status = FAILED
+    row.build_error = storable(error, _LONGEST_ERROR)
+    row.build_token = row.build_lease_until = None
+    session.flush()
+    return True
 
 
 def _mine(session: Session, build: Build) -> PackageRow | None:

@@ -73,6 +73,26 @@ class PackageCache:
             self._drop_the_oldest()
         return Path(path)
 
+    def owners(self) -> set[str]:
+        """Give the names of the folders of tenants, and of others that are left there."""
+        with suppress(FileNotFoundError):
+            return {folder.name for folder in self._root.iterdir()}
+        return set()
+
+    def evict(self, owner: str) -> None:
+        """Remove the folder of a tenant that is gone, or what is left of that.
+
+        Parameters:
+            owner: its id, or what `owners` gave.
+        """
+        folder = gone = self._root / owner
+        # other processes of this machine are at it too, and a slot may still unpack something
+        with suppress(OSError):
+            if not owner.startswith("."):
+                gone = folder.with_name(f".{uuid4().hex}")
+                folder.rename(gone)
+            remove_unpacked(gone)
+
     def _drop_the_oldest(self) -> None:
         for _, folder in self._oldest_first()[:-MOST_PACKAGES]:
             gone = folder.with_name(f".{uuid4().hex}")
@@ -85,7 +105,7 @@ class PackageCache:
     def _oldest_first(self) -> list[tuple[float, Path]]:
         found = []
         # hidden ones are coming or going
-        for folder in self._root.glob("*/[!.]*"):
+        for folder in self._root.glob("[!.]*/[!.]*"):
             with suppress(FileNotFoundError):
                 found.append((folder.stat().st_mtime, folder))
         return sorted(found)

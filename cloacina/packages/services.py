@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, exc, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from cloacina.db import Call, Row, SqlFile, Unit, now, rows_changed
+from cloacina.db import Call, Row, SqlFile, Unit, now
 from cloacina.packages.archive import ArchiveInfo, SourceFile, read_source_files
 from cloacina.packages.errors import InvalidPackage, WorkflowNotFound
 from cloacina.packages.models import FAILED, PENDING, SUCCESS, ArchiveChunkRow, PackageRow
@@ -108,10 +108,15 @@ def store(session: Session, info: ArchiveInfo, archive: BinaryIO) -> UUID:
         if known is not None:
             return known
         raise
+    store_archive(session, package_id, archive)
+    return package_id
+
+
+def store_archive(session: Session, package_id: UUID, archive: BinaryIO) -> None:
+    """Store the bytes of a package that has none yet, from where they stand."""
     for position, piece in enumerate(iter(lambda: archive.read(CHUNK_BYTES), b"")):
         chunk = {"package_id": package_id, "position": position, "data": piece}
         session.execute(insert(ArchiveChunkRow), [chunk])
-    return package_id
 
 
 def stored_id(session: Session, info: ArchiveInfo) -> UUID | None:
@@ -213,11 +218,14 @@ def set_paused(session: Session, name_or_id: str, *, paused: bool) -> Package:
     return package_value(row)
 
 
-def delete_version(session: Session, package_name: str, version: str) -> None:
+def delete_version(session: Session, package_name: str, version: str) -> Sequence[Package]:
     """Delete a version of a package; its running executions go on with it.
 
     What is stored of it goes when the last of them has ended. Executions that are just being
     accepted come before or after this, as a whole.
+
+    Returns:
+        What was deleted, uploads that failed to build too; nothing for an unknown version.
     """
     there = (
         PackageRow.package_name == package_name,
@@ -225,10 +233,14 @@ def delete_version(session: Session, package_name: str, version: str) -> None:
         PackageRow.deleted_at.is_(None),
     )
     session.execute(select(PackageRow.id).where(*there).with_for_update())
-    rows_changed(
-        session,
-        update(PackageRow).where(*there).values(deleted_at=now(), active=False, build_token=None),
+    change = (
+        update(PackageRow)
+        .where(*there)
+        .values(deleted_at=now(), active=False, build_token=None)
+        .returning(PackageRow)
     )
+    rows = session.scalars(change, execution_options={"synchronize_session": False})
+    return [package_value(row) for row in rows]
 
 
 def read_source(session: Session, package: Package) -> Iterator[SourceFile]:

@@ -63,13 +63,15 @@ class TarReader:
 
     Parameters:
         stream: the tar, whose `read` gives exactly what it is asked for until the end.
+        packing: what it is packed with, for messages.
 
     Raises:
         InvalidPackage: (while iterating) this is not a tar, or it is cut off or damaged.
     """
 
-    def __init__(self, stream: Readable) -> None:
+    def __init__(self, stream: Readable, packing: str = "bzip2") -> None:
         self._stream = stream
+        self._packing = packing
         self._left = 0
         self._padding = 0
         self._last_path = ""
@@ -180,7 +182,7 @@ class TarReader:
 
     def _damage(self, text: str) -> InvalidPackage:
         if not self._last_path:
-            return InvalidPackage(f"the archive: not a tar inside its bzip2; it {text}")
+            return InvalidPackage(f"the archive: not a tar inside its {self._packing}; it {text}")
         return InvalidPackage(f"the archive: its tar {text}, after {printable(self._last_path)}")
 
 

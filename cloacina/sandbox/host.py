@@ -115,7 +115,7 @@ class Host:
         """Ask for a child.
 
         Parameters:
-            key: whom it is kept for; it never serves another.
+            key: whom it is kept for, as `<tenant's id>/…`; it never serves another.
             variables: what its code may read from the environment.
             fds: its channel, its stdout, its stderr and its nanny's leash.
             after: the pid of a nanny that was given back just now, and is worth a moment's wait.
@@ -131,7 +131,20 @@ class Host:
             "max_scratch_bytes": self._max_scratch_bytes,
             "after": after,
         }
-        message = json.dumps(request).encode()
+        self._send(json.dumps(request).encode(), fds)
+
+    def evict(self, owner: str) -> None:
+        """Have all children of a tenant end, also those that are lent, and lend it none any more.
+
+        Parameters:
+            owner: its id, as keys begin with it.
+
+        Raises:
+            OSError: the host cannot be asked.
+        """
+        self._send(json.dumps({"evict": owner}).encode(), ())
+
+    def _send(self, message: bytes, fds: Sequence[int]) -> None:
         until = time.monotonic() + LEND_WITHIN_S
         while True:
             try:

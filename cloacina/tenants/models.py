@@ -13,6 +13,9 @@ from cloacina.db.models import PlatformBase
 ACTIVE, SUSPENDED, DELETING = "active", "suspended", "deleting"
 STATUSES = (ACTIVE, SUSPENDED, DELETING)
 
+DELETION_STEPS = ("drain", "logins", "sessions", "kill", "caches", "schema", "queue", "role")
+"""What is done to a tenant that is being deleted, in this order; its row goes with the last."""
+
 PUBLIC_TENANT = "public"
 PUBLIC_SCHEMA = "tenant_public"
 
@@ -87,8 +90,12 @@ class TenantRow(PlatformBase):
     schema_version: Mapped[str]
     # somebody changes its tables until then at the latest
     migrating_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # of a suspended tenant: its executions' time limits do not count what comes after
+    suspended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # of a tenant that is being deleted: what runs is killed then
     drain_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # and the last step of its deletion that was done
+    deletion_step: Mapped[str | None]
 
 
 class LimitsRow(PlatformBase):

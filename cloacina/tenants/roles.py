@@ -14,10 +14,29 @@ from cloacina.db.database import sqlstate
 CONNECTION_LIMIT = 3
 DIRECT_LOGIN_STATEMENT_TIMEOUT = "2s"
 
+END_WITHIN_MS = 5000
+"""Milliseconds that are waited for the end of a session."""
+
 # all grants on a database are one row of its catalog, and PostgreSQL lets the second of two that
 # change it at once fail instead of waiting. The lock is one on a table that tenants cannot reach:
 # an advisory lock is anybody's to take who logs in. Nobody who reads or writes the table waits.
 _LOCK_DATABASE_GRANTS = text("LOCK TABLE public.server_keys IN SHARE UPDATE EXCLUSIVE MODE")
+
+_WAIT_LITTLE = text("SET LOCAL lock_timeout = '2s'")
+_LOCK_TIMED_OUT = "55P03"
+
+
+def wait_little(session: Session) -> None:
+    """Wait no longer than 2 s for somebody who is making a role of the same name.
+
+    A tenant is made in a moment, but its import may take minutes.
+    """
+    session.execute(_WAIT_LITTLE)
+
+
+def is_being_made(error: BaseException) -> bool:
+    """Say whether a statement failed because somebody else is making the same thing for longer."""
+    return sqlstate(error) == _LOCK_TIMED_OUT
 
 
 def name_is_taken(session: Session, name: str) -> str | None:
@@ -122,9 +141,14 @@ def grant_tables(session: Session, role: str, schema: str) -> None:
         execute_ddl(session, statement, *names)
 
 
+def lock_grants(session: Session) -> None:
+    """Have the only transaction that changes grants on the database; it acts as the service."""
+    session.execute(_LOCK_DATABASE_GRANTS)
+
+
 def grant_connect(session: Session, role: str) -> None:
     """Let a role connect to the database; the last step, since others of its kind wait for it."""
-    session.execute(_LOCK_DATABASE_GRANTS)
+    lock_grants(session)
     execute_ddl(session, "GRANT CONNECT ON DATABASE {} TO {}", _database(session), identifier(role))
 
 
@@ -150,29 +174,57 @@ def close_logins(session: Session, role: str) -> None:
     execute_ddl(session, "ALTER ROLE {} NOLOGIN", identifier(role))
 
 
-def end_sessions(session: Session, role: str) -> None:
-    """End a role's open sessions; only the role itself, or a superuser, may."""
+def end_sessions(session: Session, role: str) -> int:
+    """End a role's open sessions; only the role itself, or a superuser, may.
+
+    Parameters:
+        session: acts as the role afterwards.
+        role: the role.
+
+    Returns:
+        How many there were; each is gone, or takes more than a few seconds to go.
+    """
     session.execute(text("SELECT set_config('role', :role, true)"), {"role": role})
-    session.execute(
+    ended = session.scalar(
         text(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            f"SELECT count(pg_terminate_backend(pid, {END_WITHIN_MS})) FROM pg_stat_activity"  # noqa: S608
             " WHERE usename = :role AND pid <> pg_backend_pid()"
         ),
         {"role": role},
     )
+    return ended or 0
 
 
-def drop_schema(session: Session, database: Database, schema: str) -> None:
-    """Drop a tenant's schema with all that is in it."""
-    database.act_as_owner(session, "public")
-    session.execute(text("SET LOCAL lock_timeout = '10s'"))
+def take_tables(session: Session, role: str, schema: str) -> None:
+    """Take all rights on its schema from a tenant's role, at once also from plans that are made.
+
+    Parameters:
+        session: acts as the owner.
+        role: the tenant's role.
+        schema: the tenant's schema; it may be gone.
+    """
+    there = text("SELECT 1 FROM pg_namespace WHERE nspname = :schema")
+    if session.scalar(there, {"schema": schema}) is None:
+        return
+    names = (identifier(schema), identifier(role))
+    for statement in (
+        "REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM {}",
+        "REVOKE ALL ON ALL SEQUENCES IN SCHEMA {} FROM {}",
+        "REVOKE ALL ON SCHEMA {} FROM {}",
+    ):
+        execute_ddl(session, statement, *names)
+
+
+def drop_schema(session: Session, schema: str) -> None:
+    """Drop a tenant's schema with all that is in it; the session acts as the owner."""
     execute_ddl(session, "DROP SCHEMA IF EXISTS {} CASCADE", identifier(schema))
 
 
 def drop_role(session: Session, role: str) -> None:
-    """Drop a tenant's role and what was granted to it."""
-    session.execute(_LOCK_DATABASE_GRANTS)
-    execute_ddl(session, "REVOKE ALL ON DATABASE {} FROM {}", _database(session), identifier(role))
+    """Drop a tenant's role, which has no rights left but those on the database."""
+    lock_grants(session)
+    names = (_database(session), identifier(role))
+    execute_ddl(session, "REVOKE ALL ON DATABASE {} FROM {} CASCADE", *names)
     execute_ddl(session, "DROP ROLE IF EXISTS {}", identifier(role))
 
 

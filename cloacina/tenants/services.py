@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from random import random
 from typing import Any
 from uuid import UUID
 
@@ -13,11 +14,11 @@ from sqlalchemy.orm import Session
 from cloacina.db import AS_PLATFORM, Call, SqlFile, Unit, after, now
 from cloacina.db import Row as NamedRow
 from cloacina.db.database import TIMEOUTS, search_path
-from cloacina.fleet.services import GONE_S
 from cloacina.tenants.errors import TenantCreationFailed, TenantNotFound, TenantSuspended
 from cloacina.tenants.models import (
     ACTIVE,
     DELETING,
+    DELETION_STEPS,
     HINT_KEY,
     PUBLIC_SCHEMA,
     PUBLIC_TENANT,
@@ -34,9 +35,15 @@ from cloacina.tenants.versions import check_tables
 SQL = SqlFile(Path(__file__).with_name("statements.sql"))
 
 # PostgreSQL folds unquoted names to lower case and cuts them at 63 bytes
-_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+"""The form of a tenant's name."""
+
 # `none` would mean "no role" where a tenant's role is set
 _RESERVED = frozenset({PUBLIC_TENANT, PUBLIC_SCHEMA, "postgres", "information_schema", "none"})
+
+IDLE_S = 3600.0
+"""Seconds between two looks after a tenant that wants none: only moments that were lost, for which
+nobody knows a reason, are found so."""
 
 LIMITS = tuple(field.name for field in fields(Limits))
 """The names of all limits."""
@@ -52,7 +59,7 @@ def check_name(name: str, service_roles: Sequence[str]) -> None:
     Raises:
         TenantCreationFailed: the name has a wrong form or is reserved.
     """
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise TenantCreationFailed(
             f"'{name[:80]}' cannot be a tenant's name: use 1 to 63 of a-z, 0-9 and _,"
             " not beginning with a digit"
@@ -84,6 +91,12 @@ def find_in_any_state(session: Session, tenant_id: UUID) -> Tenant:
     return _one(session, str(tenant_id), TenantRow.id == tenant_id)
 
 
+def find_named(session: Session, name: str) -> Tenant | None:
+    """Give the tenant of a name in any state; None: there is none."""
+    row = session.execute(_tenants().where(TenantRow.name == name)).first()
+    return None if row is None else of_row(row)
+
+
 def _one(session: Session, named: str, *conditions: ColumnElement[bool]) -> Tenant:
     row = session.execute(_tenants().where(*conditions)).first()
     if row is None:
@@ -113,12 +126,11 @@ def check_open(tenant: Tenant) -> None:
 
 def enter(tenant_id: UUID) -> Call:
     """Have a unit find a tenant and act as its role; `entered` gives it."""
-    values = {"tenant_id": tenant_id, "silence_s": -GONE_S, **TIMEOUTS}
-    return Call(SQL.enter, values)
+    return Call(SQL.enter, {"tenant_id": tenant_id, **TIMEOUTS})
 
 
-def entered(unit: Unit, tenant_id: UUID) -> tuple[Tenant, int]:
-    """Give the tenant that a unit, opened with `enter`, acts as, and the slots that serve it.
+def entered(unit: Unit, tenant_id: UUID) -> Tenant:
+    """Give the tenant that a unit, opened with `enter`, acts as.
 
     It may be in any state: what runs there may end.
 
@@ -132,7 +144,7 @@ def entered(unit: Unit, tenant_id: UUID) -> tuple[Tenant, int]:
     (row,) = unit.opened
     tenant = of_row(row)
     unit.scope = search_path(tenant.schema)
-    return tenant, row.slots or 0
+    return tenant
 
 
 def re_enter(tenant: Tenant) -> Call:
@@ -203,6 +215,18 @@ def list_all(session: Session) -> list[Tenant]:
     return [of_row(row) for row in session.execute(_tenants().order_by(TenantRow.name))]
 
 
+def list_ids(session: Session) -> list[UUID]:
+    """Give the ids of all tenants."""
+    return list(session.scalars(select(TenantRow.id)))
+
+
+def list_killed(session: Session) -> list[UUID]:
+    """Give the ids of tenants that are being deleted and whose tasks may not run any more."""
+    killed = DELETION_STEPS[DELETION_STEPS.index("kill") :]
+    query = select(TenantRow.id).where(TenantRow.deletion_step.in_(killed))
+    return list(session.scalars(query))
+
+
 def hint_key(session: Session) -> bytes:
     """Give the key that this installation signs its hints with."""
     return session.scalars(select(ServerKeyRow.value).where(ServerKeyRow.name == HINT_KEY)).one()
@@ -225,6 +249,14 @@ def wake(session: Session, tenant_id: UUID, in_s: float, *, reconcile: bool = Fa
     session.execute(row.where(WakeupRow.due_at > due).values(due_at=due))
     if reconcile:
         session.execute(row.where(WakeupRow.reconcile_at > due).values(reconcile_at=due))
+
+
+def idle_s() -> float:
+    """Give the seconds until a tenant that wants nothing is looked after all the same.
+
+    They vary, lest a thousand tenants that were made together are looked after together.
+    """
+    return IDLE_S * (0.5 + random())  # noqa: S311  # nobody is kept out by it
 
 
 def due_tenants(session: Session, limit: int, patience_s: float) -> Sequence[Row[UUID, str, bool]]:

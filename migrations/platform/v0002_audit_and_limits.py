@@ -12,7 +12,9 @@ down_revision = "0001"
 def upgrade() -> None:
     """Create the tables and add the columns."""
     op.add_column("tenants", sa.Column("migrating_until", UtcDateTime(), nullable=True))
+    op.add_column("tenants", sa.Column("suspended_at", UtcDateTime(), nullable=True))
     op.add_column("tenants", sa.Column("drain_until", UtcDateTime(), nullable=True))
+    op.add_column("tenants", sa.Column("deletion_step", sa.String(), nullable=True))
     op.create_table(
         "audit_log",
         sa.Column(
@@ -34,8 +36,16 @@ def upgrade() -> None:
         sa.Column("details", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("serial", name=op.f("pk_audit_log")),
     )
-    op.create_index(op.f("ix_audit_log_tenant_id_serial"), "audit_log", ["tenant_id", "serial"])
     op.create_index(op.f("ix_audit_log_at"), "audit_log", ["at"])
+    op.create_index(op.f("ix_audit_log_tenant_name_at"), "audit_log", ["tenant_name", "at"])
+    op.create_index(op.f("ix_audit_log_key_id_at"), "audit_log", ["key_id", "at"])
+    op.create_index(
+        op.f("ix_audit_log_action_at"),
+        "audit_log",
+        ["action", "at"],
+        postgresql_ops={"action": "text_pattern_ops"},
+    )
+    op.create_index(op.f("ix_audit_log_request_id"), "audit_log", ["request_id"])
     op.create_table(
         "limits",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),

@@ -16,6 +16,7 @@ from cloacina.sandbox import Code, Host, Sandbox
     [
         (workflows.SINGLE, [0]),
         (workflows.SLEEP, [0]),
+        (workflows.LONG, [0]),
         (workflows.CHAIN, [0, 1, 1]),
         (workflows.fan(20), [0, *[1] * 20, 20]),
     ],

@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 
 from cli.server_parts import API, PREPARE, SCHEDULER, WORKER
-from cloacina.embedded import EmbeddedPostgres, EmbeddedValkey, ports
+from cloacina.embedded import EmbeddedPostgres, EmbeddedValkey
 from cloacina.embedded.postgres import SERVICE
 from cloacina.embedded.server import EmbeddedServer
 from cloacina.processes import wait_until
@@ -19,6 +19,7 @@ from cloacina.settings import ENV_PREFIX, Settings
 from tests.chaos import kin
 from tests.chaos.kin import Ident
 from tests.chaos.parts import Death, Part, service
+from tests.ports import choose_several
 
 APIS, SCHEDULERS, WORKERS = 2, 2, 3
 SLOTS = 2
@@ -79,8 +80,8 @@ class World:
         with (self._logs / "prepare.log").open("wb") as log:
             environ = self._environ(self.homes[0])
             subprocess.run(PREPARE, check=True, env=environ, stdout=log, stderr=log)
-        for number in range(1, APIS + 1):
-            address = f"{_HOST}:{ports.choose(_HOST)}"
+        for number, port in enumerate(choose_several(_HOST, APIS), 1):
+            address = f"{_HOST}:{port}"
             self.addresses.append(address)
             self.apis.append(self._service("api", number, API, bind=address))
         for number in range(1, SCHEDULERS + 1):

@@ -52,10 +52,11 @@ def test_verbose_adds_code_and_request_id(client, api):
 
 
 def test_nobody_listening_is_one_line_and_exit_code_2(run):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    result = run("tenant", "list", "--server", url, "--api-key", "x")
+    # bound, so that nobody else takes the port, but not listening
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        result = run("tenant", "list", "--server", url, "--api-key", "x")
     assert (result.code, result.err) == (2, f"Error: cannot reach {url}: Connection refused\n")
 
 

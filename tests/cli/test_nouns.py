@@ -26,6 +26,22 @@ def test_tenant_delete_says_what_it_did(client, api):
     assert client("tenant", "delete", "acme", "--force", "-o", "id").out == "acme\n"
 
 
+@pytest.mark.parametrize(("verb", "done"), [("suspend", "suspended"), ("resume", "resumed")])
+def test_tenant_suspend_and_resume(client, api, verb, done):
+    api.on(f"POST {TENANT}/{verb}", (200, {"name": "acme", "status": done}))
+    assert client("tenant", verb, "acme").out == f"{done} tenant acme\n"
+    assert client("tenant", verb, "acme", "-o", "id").out == "acme\n"
+
+
+def test_tenant_inspect_shows_how_it_stands(client, api):
+    executions = {"Running": 1, "Completed": 20}
+    shown = {"name": "acme", "status": "active", "workers": [], "executions": executions}
+    api.on(f"GET {TENANT}", (200, shown))
+    lines = client("tenant", "inspect", "acme").out.splitlines()
+    assert lines[:3] == ["name        acme", "status      active", "workers     -"]
+    assert json.loads(client("tenant", "inspect", "acme", "--json").out) == shown
+
+
 def test_key_create_shows_the_key_once(client, api):
     api.on(f"POST {TENANT}/keys", (201, CREATED))
     result = client("key", "create", "ci", "--role", "write", "--expires", "2h")

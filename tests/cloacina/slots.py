@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import redis
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from cloacina.db import Database, now
+from cloacina.db import Database, after, now
 from cloacina.dispatch import Dispatcher, queue_name
 from cloacina.executions.drain import Drain
 from cloacina.executions.parking import Lot
@@ -115,9 +115,12 @@ class Desk:
             pass
         return self.runs.get(execution_id)
 
-    def sweep(self) -> None:
-        """Do what a worker does on a hint that the tenant is due."""
+    def sweep(self, due_in_s: float = 5) -> None:
+        """Do what a worker does on a hint that the tenant is due, once the scheduler put it off."""
         slot = self.slot
+        mine = update(WakeupRow).where(WakeupRow.tenant_id == self.tenant.id)
+        with slot.database.platform() as session:
+            session.execute(mine.values(due_at=after(due_in_s)))
         upkeep.sweep(slot.database, slot.graphs, self.tenant, slot.terms)
 
     def hints(self) -> int:

@@ -18,7 +18,8 @@ from cloacina.lifecycle import installation
 from cloacina.tenants import services as tenants
 
 TENANT = UUID(int=7)
-QUICK_S = 3.0
+# much more than it takes, on a machine that is busy too; without limits of ours it were for ever
+QUICK_S = 15.0
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_a_broker_that_accepts_and_says_nothing_costs_nothing_but_the_hint(
         for work in (lambda: dispatcher.run(TENANT, name), dispatcher.is_reachable):
             done, took_s = timed(work)
             assert done is False
-            assert took_s < 2 * QUICK_S
+            assert took_s < QUICK_S
 
 
 def test_a_password_of_the_broker_stands_in_no_log(

@@ -9,11 +9,12 @@ import uuid
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cloacina.embedded import EmbeddedPostgres, find_binaries, ports
+from cloacina.embedded import EmbeddedPostgres, find_binaries
 from cloacina.embedded.programs import find_valkey
 from cloacina.processes import end, spawn, wait_until
 from tests.deploy import compose, images
 from tests.deploy.compose import ROOT, Service
+from tests.ports import choose_several
 
 DEADLINE_S = 40.0
 PORTS = ("valkey", "api", "metrics", "flower", "proxy", "proxy_health")
@@ -35,7 +36,7 @@ class Stack:
         self.folder = folder
         self.postgres = postgres
         self.database = f"compose_{uuid.uuid4().hex[:12]}"
-        self.ports = {name: ports.choose("127.0.0.1") for name in PORTS}
+        self.ports = dict(zip(PORTS, choose_several("127.0.0.1", len(PORTS)), strict=True))
         self.url = f"http://127.0.0.1:{self.ports['proxy']}"
         self.variables = make_passwords(folder) | {"CLOACINA_SITE": self.url}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}

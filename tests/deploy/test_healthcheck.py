@@ -37,7 +37,7 @@ def check(database: Database, empty_database_url: str, tmp_path: Path) -> Check:
 def test_a_worker_that_does_not_report_for_duty_is_told(check: Check) -> None:
     done = check("worker")
     assert done.returncode == 1
-    expected = f"no worker of {socket.gethostname()} has reported for duty in 15 s\n"
+    expected = f"no worker of {socket.gethostname()} has reported for duty in 8 s\n"
     assert done.stderr == expected
 
 

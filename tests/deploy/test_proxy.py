@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -128,6 +129,25 @@ class TestInside:
     def test_the_apis_own_address_has_no_metrics(self, inside: str, stack: Stack) -> None:
         api = f"http://127.0.0.1:{stack.ports['api']}"
         assert requests.get(f"{api}/metrics", timeout=10).status_code == 404
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="this machine has one address of its own")
+    def test_the_audit_log_has_the_clients_address_and_nothing_that_it_says(
+        self, inside: str, stack: Stack, admin_key: str
+    ) -> None:
+        host, _, port = inside.removeprefix("http://").partition(":")
+        client = ("127.0.0.9", 0)
+        with socket.create_connection((host, int(port)), 10, source_address=client) as link:
+            link.sendall(
+                f"GET /v1/tenants HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n"
+                "X-Forwarded-For: 192.0.2.1\r\nX-Request-Id: from-outside\r\n\r\n".encode()
+            )
+            assert b" 401 " in link.recv(65536)
+        answer = requests.get(
+            f"http://127.0.0.1:{stack.ports['api']}/v1/audit?request_id=from-outside",
+            headers={"Authorization": f"Bearer {admin_key}"},
+            timeout=10,
+        )
+        assert [item["address"] for item in answer.json()["items"]] == ["127.0.0.9"]
 
     def test_keys_do_not_get_into_the_log(self, inside: str, stack: Stack) -> None:
         headers = {"Authorization": "Bearer clk_of-somebody"}

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 GUIDE = ROOT / "docs" / "guides" / "multi-tenant-deployment.md"
+TENANTS = ROOT / "docs" / "guides" / "tenants.md"
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ import web.resources
 from cloacina.errors import CloacinaError
 from cloacina.schema import METADATA
 from tests.docs.blocks import CONSOLE, FILES, ONLY_SHOWN, SQL, read_blocks
-from tests.docs.conftest import ARCHITECTURE, GUIDE, README, ROOT
+from tests.docs.conftest import ARCHITECTURE, GUIDE, README, ROOT, TENANTS
 from web.errors import STATUSES
 
 DOCUMENTS = [README, *sorted((ROOT / "docs").rglob("*.md"))]
-FOLLOWED = (README, GUIDE)
+FOLLOWED = (README, GUIDE, TENANTS)
 
 # bases that are not raised themselves, and what only a build's error says
 NEVER_ANSWERED = {"conflict", "invalid_workflow", "tenant_has_no_login"}

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
+from sqlalchemy import make_url
 
 from cloacina.embedded import EmbeddedPostgres, EmbeddedValkey
-from cloacina.embedded.ports import choose
 from tests.docs.conftest import GUIDE
 from tests.docs.runner import Runner
+from tests.ports import choose_several
 
 ELSEWHERE = {
     "pip install .": "tests/smoke_wheel.py installs into an environment of its own",
@@ -24,13 +24,13 @@ def test_the_guide_does_what_it_shows(
     with EmbeddedPostgres(data_root / "guide") as postgres:
         database = f"127.0.0.1:{postgres.port}"
         service = "postgresql://cloacina_svc:choose-a-password"
-        flower_port = choose("127.0.0.1")
+        port, flower_port = choose_several("127.0.0.1", 2)
         runner = Runner(
             home,
             clone,
             places={
                 # these ports may be taken here
-                "127.0.0.1:8080": f"127.0.0.1:{choose('127.0.0.1')}",
+                "127.0.0.1:8080": f"127.0.0.1:{port}",
                 "--port=5555": f"--port={flower_port}",
                 "127.0.0.1:5555": f"127.0.0.1:{flower_port}",
                 # nobody can be asked for a database and a broker here

@@ -15,7 +15,9 @@ from cloacina.keys import services as keys
 from cloacina.lifecycle.tenants import create_tenant
 from cloacina.settings import Settings
 from cloacina.tenants.models import Tenant
+from tests.cloacina.executions.runs import Runs
 from tests.web.conformance import hold_against_description
+from tests.web.packages import archive, build, definition, upload
 from web import create_app
 from web.state import close
 
@@ -121,6 +123,21 @@ def writer(app: Flask, database: Database, acme: Tenant) -> Caller:
 def manager(app: Flask, database: Database, acme: Tenant) -> Caller:
     """A caller with acme's admin key."""
     return Caller(app, make_key(database, acme, "admin"))
+
+
+@pytest.fixture
+def name(writer: Caller, acme: Tenant, database: Database, tmp_path: Path) -> str:
+    """A package of acme's that can be executed."""
+    name = f"etl-{uuid.uuid4().hex[:8]}"
+    upload(writer, acme, archive(tmp_path, name))
+    build(database, acme, definition())
+    return name
+
+
+@pytest.fixture
+def runs(database: Database, acme: Tenant) -> Runs:
+    """Runs acme's tasks by hand."""
+    return Runs(database, acme)
 
 
 def make_key(database: Database, tenant: Tenant | None, role: str, name: str = "test") -> str:

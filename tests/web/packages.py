@@ -2,13 +2,15 @@
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloacina.db import Database
 from cloacina.packages import builds
 from cloacina.packages.pack import pack
 from cloacina.tenants.models import Tenant
-from tests.web.conftest import Caller
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Caller
 
 TASKS = ("extract", "transform", "load")
 RETRY = {
@@ -57,7 +59,7 @@ def archive(folder: Path, name: str, version: str = "1.0.0", comment: str = "") 
     return pack(source, folder).read_bytes()
 
 
-def upload(caller: Caller, tenant: Tenant, content: bytes) -> Any:
+def upload(caller: "Caller", tenant: Tenant, content: bytes) -> Any:
     """Upload an archive and give the answer."""
     return caller.post(
         f"/v1/tenants/{tenant.name}/workflows",

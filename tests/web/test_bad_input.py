@@ -1,10 +1,8 @@
 """Contexts that cannot be, and steps that an execution's state does not allow, are refused."""
 
 import json
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -15,20 +13,10 @@ from cloacina.settings import Settings
 from cloacina.tenants.models import Tenant
 from tests.cloacina.executions.runs import Runs
 from tests.web.conftest import Caller, make_key, refusal
-from tests.web.packages import archive, build, definition, upload
 from web import create_app
 from web.state import close
 
 MIB = 1024 * 1024
-
-
-@pytest.fixture
-def name(writer: Caller, acme: Tenant, database: Database, tmp_path: Path) -> str:
-    """A package of acme's that can be executed."""
-    name = f"etl-{uuid.uuid4().hex[:8]}"
-    upload(writer, acme, archive(tmp_path, name))
-    build(database, acme, definition())
-    return name
 
 
 @pytest.fixture
@@ -41,12 +29,6 @@ def execute(acme: Tenant, name: str) -> str:
 def executions(acme: Tenant) -> str:
     """Where acme's executions are."""
     return f"/v1/tenants/{acme.name}/executions"
-
-
-@pytest.fixture
-def runs(database: Database, acme: Tenant) -> Runs:
-    """Runs acme's tasks by hand."""
-    return Runs(database, acme)
 
 
 def nested(levels: int) -> bytes:

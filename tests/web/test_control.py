@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -15,7 +14,6 @@ from cloacina.settings import Settings
 from cloacina.tenants.models import Tenant
 from tests.cloacina.executions.runs import Runs, failed
 from tests.web.conftest import Caller, make_key, refusal
-from tests.web.packages import archive, build, definition, upload
 
 VERBS = ("cancel", "pause", "resume", "rerun")
 
@@ -27,25 +25,10 @@ def path(acme: Tenant) -> str:
 
 
 @pytest.fixture
-def name(writer: Caller, acme: Tenant, database: Database, tmp_path: Path) -> str:
-    """A package of acme's that can be executed."""
-    name = f"etl-{uuid.uuid4().hex[:8]}"
-    upload(writer, acme, archive(tmp_path, name))
-    build(database, acme, definition())
-    return name
-
-
-@pytest.fixture
 def execution(writer: Caller, acme: Tenant, name: str) -> str:
     """An execution that nobody has begun to run."""
     path = f"/v1/tenants/{acme.name}/workflows/{name}/execute"
     return str(writer.post(path, json={"context": {"day": "monday"}}).json["execution_id"])
-
-
-@pytest.fixture
-def runs(database: Database, acme: Tenant) -> Runs:
-    """Runs acme's tasks by hand."""
-    return Runs(database, acme)
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from flask import Flask
 
 from cloacina import errors as core
 from cloacina.db import Database
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.settings import Settings
+from tests.removal import delete_tenant
 from tests.web.conftest import Caller, make_key, refusal
 from web import create_app
 from web.authz import LEVELS, PUBLIC

@@ -1,30 +1,19 @@
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from cloacina.db import Database
 from cloacina.tenants.models import Tenant
 from tests.web.conftest import Caller, refusal
-from tests.web.packages import TASKS, archive, build, definition, upload
+from tests.web.packages import TASKS
 
 
 @pytest.fixture
 def path(acme: Tenant) -> str:
     """Where acme's executions are."""
     return f"/v1/tenants/{acme.name}/executions"
-
-
-@pytest.fixture
-def name(writer: Caller, acme: Tenant, database: Database, tmp_path: Path) -> str:
-    """A package of acme's that can be executed."""
-    name = f"etl-{uuid.uuid4().hex[:8]}"
-    upload(writer, acme, archive(tmp_path, name))
-    build(database, acme, definition())
-    return name
 
 
 def start(caller: Caller, tenant: Tenant, name: str, **context: object) -> str:

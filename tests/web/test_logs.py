@@ -3,7 +3,6 @@
 import time
 import uuid
 from datetime import datetime, timedelta
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -13,18 +12,8 @@ from cloacina.executions import logs
 from cloacina.executions.attempt_log import Line
 from cloacina.tenants.models import Tenant
 from tests.web.conftest import Caller, make_key, refusal
-from tests.web.packages import archive, build, definition, upload
 
 LINES = 1003
-
-
-@pytest.fixture
-def name(writer: Caller, acme: Tenant, database: Database, tmp_path: Path) -> str:
-    """A package of acme's that can be executed."""
-    name = f"etl-{uuid.uuid4().hex[:8]}"
-    upload(writer, acme, archive(tmp_path, name))
-    build(database, acme, definition())
-    return name
 
 
 @pytest.fixture

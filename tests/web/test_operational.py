@@ -90,7 +90,8 @@ def test_a_database_that_hangs_does_not_hang_the_answer(
         caller = caller_with(database_url=f"postgresql://x@127.0.0.1:{port}/x")
         started = time.monotonic()
         assert [caller.get("/ready").status_code for _ in range(2)] == [503, 503]
-        assert time.monotonic() - started < 6
+        # much more than it takes, on a machine that is busy too
+        assert time.monotonic() - started < 30
 
 
 def test_metrics_are_ours_and_by_route(anyone: Caller, reader: Caller, acme: object) -> None:

@@ -21,6 +21,7 @@ from cloacina.db import Database
 from cloacina.keys import services as keys
 from cloacina.settings import Settings
 from cloacina.tenants.models import Tenant
+from tests.ports import choose_several
 from tests.web.conftest import make_key
 
 MIB = 1024 * 1024
@@ -37,15 +38,10 @@ class Server:
     log: Path
 
 
-def free_address() -> str:
-    """An address that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"127.0.0.1:{listener.getsockname()[1]}"
-
-
 def start(settings: Settings, log: Path) -> Server:
     """Start gunicorn and wait until it answers."""
-    settings = replace(settings, bind=free_address(), metrics_bind=free_address())
+    api, metrics = (f"127.0.0.1:{port}" for port in choose_several("127.0.0.1", 2))
+    settings = replace(settings, bind=api, metrics_bind=metrics)
     command = (sys.executable, "-m", "gunicorn", "-c", "python:web.gunicorn_conf")
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -62,4 +62,27 @@ def test_the_one_tenants_workflows_are_executed(
     assert lite_admin.get(f"{path}/logs?since=1h").json["lines"] == []
     assert len(lite_admin.get(f"{path}/tasks").json["tasks"]) == 3
     made = lite_admin.post("/v1/auth/keys", json={"name": "x", "expires_in_s": 60}).json
+    path, log = "/v1/tenants/public/audit", lite_admin.get("/v1/audit?since=1h&limit=2").json
+    assert [item["action"] for item in log["items"]] == ["key.create", "package.upload"]
+    assert refusal(Caller(lite_admin.app).get(path)) == (401, "unauthorized")
+    behind = f"{path}?action=package.&until=0s&before={log['items'][0]['id']}"
+    assert [item["outcome"] for item in lite_admin.get(behind).json["items"]] == ["ok"]
+    assert lite_admin.get(path).json["items"][0]["outcome"] == "unauthorized"
     assert Caller(lite_admin.app, made["key"]).get("/v1/auth/whoami").json["tenant_id"] == "public"
+
+
+def test_limits_hold_there_too(
+    lite_admin: Caller, lite: Database, public: Tenant, tmp_path: Path
+) -> None:
+    path = "/v1/tenants/public"
+    limits = {"max_packages": 1, "max_queued_executions": 1}
+    assert lite_admin.post(f"{path}/limits", json=limits).status_code == 200
+    assert upload(lite_admin, public, archive(tmp_path, "etl")).status_code == 201
+    answer = upload(lite_admin, public, archive(tmp_path, "other"))
+    assert refusal(answer) == (400, "upload_failed")
+    build(lite, public, definition())
+    assert lite_admin.post(f"{path}/workflows/etl/execute", json={}).status_code == 202
+    answer = lite_admin.post(f"{path}/workflows/etl/execute", json={})
+    assert refusal(answer) == (429, "queue_full")
+    shown = lite_admin.delete(f"{path}/limits").json
+    assert shown["max_packages"]["used"] == shown["max_queued_executions"]["used"] == 1

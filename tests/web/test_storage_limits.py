@@ -155,3 +155,29 @@ def test_a_version_that_failed_to_build_counts(
     answer = upload(engineer, tenant, contents[0])
     assert refusal(answer) == (400, "upload_failed")
     assert "such as p0 1.0.0" in answer.json["error"]
+
+
+def test_what_is_accepted_while_its_version_is_deleted_keeps_the_archive(
+    engineer: Caller, database: Database, tenant: Tenant, tmp_path: Path
+) -> None:
+    path = f"/v1/tenants/{tenant.name}"
+
+    def start(_: int) -> str | None:
+        answer = engineer.post(f"{path}/workflows/etl/execute", json={})
+        assert answer.status_code in {202, 404}, answer.json
+        return None if answer.status_code == 404 else answer.json["execution_id"]
+
+    for number in range(6):
+        version = f"1.{number}.0"
+        upload(engineer, tenant, archive(tmp_path, "etl", version))
+        build(database, tenant, definition())
+        with ThreadPoolExecutor(4) as threads:
+            starts = threads.map(start, range(6))
+            assert engineer.delete(f"{path}/workflows/etl/{version}").status_code == 200
+            accepted = [found for found in starts if found]
+        assert used(engineer, tenant)[0] == (1 if accepted else 0)
+        for execution in accepted:
+            assert engineer.post(f"{path}/executions/{execution}/cancel").status_code == 200
+        # what is deleted next takes with it what nobody needs any more
+        engineer.delete(f"{path}/workflows/etl/{version}")
+        assert used(engineer, tenant)[0] == 0

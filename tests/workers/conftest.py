@@ -9,8 +9,7 @@ from cloacina.db import Database
 from cloacina.dispatch import Dispatcher
 from cloacina.embedded import EmbeddedValkey
 from cloacina.lifecycle.tenants import create_tenant
-from cloacina.settings import Settings
-from tests.workers.fleet import Engineer, Fleet
+from tests.workers.fleet import Engineer, Fleet, fleet_at
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +27,11 @@ def fleet(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Fleet]:
     """One worker and one scheduler."""
-    settings = Settings(
-        home=tmp_path_factory.mktemp("home"),
-        database_url=empty_database_url,
-        broker_url=broker.url,
-        concurrency=2,
-    )
-    fleet = Fleet(settings)
-    fleet.start("workers", CLOACINA_VAR_GREETING="hello")
-    fleet.start("workers.scheduler")
-    yield fleet
-    fleet.stop()
+    home = tmp_path_factory.mktemp("home")
+    with fleet_at(home, empty_database_url, broker.url, concurrency=2) as fleet:
+        fleet.start("workers", CLOACINA_VAR_GREETING="hello")
+        fleet.start("workers.scheduler")
+        yield fleet
 
 
 @pytest.fixture

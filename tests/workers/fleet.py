@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -79,6 +80,18 @@ class Fleet:
                 process.send_signal(signal.SIGTERM)
         for process in self.processes:
             process.wait(DEADLINE_S)
+
+
+@contextmanager
+def fleet_at(home: Path, database_url: str, broker_url: str, **settings: Any) -> Iterator[Fleet]:
+    """Give a fleet that has no process yet, and stop it at the end; its home is made."""
+    home.mkdir(exist_ok=True)
+    given = Settings(home=home, database_url=database_url, broker_url=broker_url, **settings)
+    fleet = Fleet(given)
+    try:
+        yield fleet
+    finally:
+        fleet.stop()
 
 
 class Engineer:
@@ -174,6 +187,12 @@ def wait_for(condition: Callable[[], object]) -> None:
     """Wait for a condition, or fail when the deadline has passed."""
     started = time.monotonic()
     assert wait_until(condition, DEADLINE_S, 0.05), f"not so {time.monotonic() - started:.0f} s on"
+
+
+def begun(folder: Path) -> list[int]:
+    """Give the processes in which tasks of a module that waits or defers have begun."""
+    file = folder / "begun"
+    return [int(pid) for pid in file.read_text().split()] if file.exists() else []
 
 
 def descendants(pid: int) -> set[int]:

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -14,15 +13,21 @@ from cloacina.db import Database
 from cloacina.dispatch import Dispatcher
 from cloacina.executions.services import TaskInfo
 from cloacina.lifecycle.tenants import create_tenant
-from cloacina.settings import Settings
 from tests.workers.badly import BADLY
-from tests.workers.fleet import Engineer, Fleet, descendants, is_running, slots_of, wait_for
+from tests.workers.fleet import (
+    Engineer,
+    Fleet,
+    descendants,
+    fleet_at,
+    is_running,
+    slots_of,
+    wait_for,
+)
 from tests.workers.modules import QUICK
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 MIB = 1024 * 1024
-AT_ONCE = timedelta(seconds=3)
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,8 @@ class Post:
         good = self.engineer.start("quick", {})
         self.engineer.wait_for_end(bad)
         assert self.engineer.wait_for_end(good).status == "Completed"
-        task = self.task(bad, how)
-        (after,) = self.engineer.tasks(good)
-        assert after.started_at is not None
-        assert task.completed_at is not None
-        assert after.started_at - task.completed_at < AT_ONCE
         assert self.slot_now() == self.slot
-        return bad, task
+        return bad, self.task(bad, how)
 
     def task(self, execution_id: UUID, how: str) -> TaskInfo:
         """Look at the one task of an execution that was to run."""
@@ -69,26 +69,22 @@ def post(
     broker_url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Post]:
-    """A worker with one slot, and a tenant with a bad and a good package."""
-    settings = Settings(
-        home=tmp_path_factory.mktemp("home"),
-        database_url=empty_database_url,
-        broker_url=broker_url,
-        concurrency=1,
-        max_scratch_bytes=4 * MIB,
-    )
-    fleet = Fleet(settings)
-    worker = fleet.start("workers")
-    fleet.start("workers.scheduler")
-    tenant = create_tenant(database, "bad_tasks")
-    engineer = Engineer(database, Dispatcher(database, broker_url), tenant)
-    folder = tmp_path_factory.mktemp("packages")
-    engineer.upload(folder, "badly", BADLY)
-    engineer.upload(folder, "quick", QUICK)
-    (slot,) = slots_of(worker.pid)
-    yield Post(engineer, fleet, slot)
-    below = descendants(worker.pid)
-    fleet.stop()
+    """A worker with one slot, and a tenant with a bad and a good package.
+
+    There is no scheduler: nobody would find what its own hint did not lead to.
+    """
+    limits = {"concurrency": 1, "max_scratch_bytes": 4 * MIB}
+    home = tmp_path_factory.mktemp("home")
+    with fleet_at(home, empty_database_url, broker_url, **limits) as fleet:
+        worker = fleet.start("workers")
+        tenant = create_tenant(database, "bad_tasks")
+        engineer = Engineer(database, Dispatcher(database, broker_url), tenant)
+        folder = tmp_path_factory.mktemp("packages")
+        engineer.upload(folder, "badly", BADLY)
+        engineer.upload(folder, "quick", QUICK)
+        (slot,) = slots_of(worker.pid)
+        yield Post(engineer, fleet, slot)
+        below = descendants(worker.pid)
     assert not any(map(is_running, below))
 
 
@@ -255,11 +251,7 @@ def test_a_task_that_ignores_sigterm_is_killed_when_its_execution_is_cancelled(
     engineer.steer().cancel(engineer.tenant, bad)
     good = engineer.start("quick", {})
     assert engineer.wait_for_end(good).status == "Completed"
-    task, (after,) = post.task(bad, how), engineer.tasks(good)
-    assert task.status == "Skipped"
-    assert after.started_at is not None
-    assert task.completed_at is not None
-    assert after.started_at - task.completed_at < timedelta(seconds=5)
+    assert post.task(bad, how).status == "Skipped"
     wait_none_is_left(pids, 2)
 
 

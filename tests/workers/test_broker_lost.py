@@ -13,8 +13,7 @@ from cloacina.db import Database
 from cloacina.dispatch import Dispatcher
 from cloacina.embedded import EmbeddedValkey
 from cloacina.lifecycle.tenants import create_tenant
-from cloacina.settings import Settings
-from tests.workers.fleet import Engineer, Fleet, wait_for
+from tests.workers.fleet import Engineer, fleet_at, wait_for
 from tests.workers.modules import CHAIN, WAITS
 from workers import transport
 
@@ -23,17 +22,9 @@ def test_a_worker_outlives_its_broker_while_tasks_run(
     database: Database, empty_database_url: str, data_root: Path, tmp_path: Path, tenant_name: str
 ) -> None:
     with EmbeddedValkey(data_root / "killed-valkey") as broker:
-        settings = Settings(
-            home=tmp_path / "home",
-            database_url=empty_database_url,
-            broker_url=broker.url,
-            concurrency=2,
-        )
-        settings.home.mkdir()
-        fleet = Fleet(settings)
-        worker = fleet.start("workers")
-        fleet.start("workers.scheduler")
-        try:
+        with fleet_at(tmp_path / "home", empty_database_url, broker.url, concurrency=2) as fleet:
+            worker = fleet.start("workers")
+            fleet.start("workers.scheduler")
             dispatcher = Dispatcher(database, broker.url)
             engineer = Engineer(database, dispatcher, create_tenant(database, tenant_name))
             engineer.upload(tmp_path, "waits", WAITS)
@@ -57,8 +48,6 @@ def test_a_worker_outlives_its_broker_while_tasks_run(
                 assert engineer.wait_for_end(engineer.start("chain", {})).status == "Completed"
                 assert engineer.events(running).count("task_started") == 1
                 assert worker.poll() is None
-        finally:
-            fleet.stop()
         assert [process.returncode for process in fleet.processes] == [0, 0]
         assert "Traceback" not in fleet.log_path.read_text()
 

@@ -13,8 +13,7 @@ from cloacina.db import Database
 from cloacina.dispatch import worker_queue_name
 from cloacina.embedded import EmbeddedValkey
 from cloacina.fleet import services as fleet_services
-from cloacina.settings import Settings
-from tests.workers.fleet import Engineer, Fleet, is_running, wait_for
+from tests.workers.fleet import Engineer, Fleet, begun, fleet_at, is_running, wait_for
 from tests.workers.modules import DEFERS, DEFERS_AND_FAILS, QUICK
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -28,23 +27,11 @@ def single(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Fleet]:
     """One worker with one slot, and a scheduler."""
-    settings = Settings(
-        home=tmp_path_factory.mktemp("home"),
-        database_url=empty_database_url,
-        broker_url=broker.url,
-        concurrency=1,
-    )
-    fleet = Fleet(settings)
-    fleet.start("workers")
-    fleet.start("workers.scheduler")
-    yield fleet
-    fleet.stop()
-
-
-def begun(folder: Path) -> list[int]:
-    """Give the processes in which tasks have begun."""
-    file = folder / "begun"
-    return [int(pid) for pid in file.read_text().split()] if file.exists() else []
+    home = tmp_path_factory.mktemp("home")
+    with fleet_at(home, empty_database_url, broker.url, concurrency=1) as fleet:
+        fleet.start("workers")
+        fleet.start("workers.scheduler")
+        yield fleet
 
 
 @pytest.mark.usefixtures("single")

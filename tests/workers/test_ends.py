@@ -19,6 +19,7 @@ from cloacina.tenants import services as tenants
 from tests.workers.fleet import (
     Engineer,
     Fleet,
+    begun,
     descendants,
     is_running,
     parent_of,
@@ -28,12 +29,6 @@ from tests.workers.fleet import (
 from tests.workers.modules import CHAIN, WAITS
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-
-def begun(folder: Path) -> list[int]:
-    """Give the processes in which a task of the module WAITS has begun."""
-    file = folder / "begun"
-    return [int(pid) for pid in file.read_text().split()] if file.exists() else []
 
 
 def let_leases_end(engineer: Engineer) -> None:

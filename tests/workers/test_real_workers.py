@@ -13,9 +13,9 @@ from cloacina.db import Database
 from cloacina.dispatch import Dispatcher
 from cloacina.embedded import EmbeddedPostgres, EmbeddedValkey
 from cloacina.lifecycle import installation
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
-from cloacina.settings import Settings
-from tests.workers.fleet import Engineer, Fleet, descendants, is_running, wait_for
+from cloacina.lifecycle.tenants import create_tenant
+from tests.removal import delete_tenant
+from tests.workers.fleet import Engineer, Fleet, descendants, fleet_at, is_running, wait_for
 from tests.workers.modules import CHAIN, WAITS
 
 READS_ENVIRONMENT = """
@@ -131,35 +131,29 @@ def test_a_worker_for_one_tenant_serves_no_other(
             Engineer(database, dispatcher, create_tenant(database, f"t_{uuid.uuid4().hex[:12]}"))
             for _ in range(2)
         )
-        settings = Settings(
-            home=tmp_path / "home",
-            database_url=empty_database_url,
-            broker_url=broker.url,
-            concurrency=1,
-        )
-        settings.home.mkdir()
-        fleet = Fleet(settings)
-        worker = fleet.start("workers", CLOACINA_WORKER_TENANTS=mine.tenant.name)
-        mine.upload(tmp_path, "chain", CHAIN)
-        assert mine.wait_for_end(mine.start("chain", {})).status == "Completed"
-        assert f"tenant.{other.tenant.name}" not in fleet.log_path.read_text()
+        home = tmp_path / "home"
+        with fleet_at(home, empty_database_url, broker.url, concurrency=1) as fleet:
+            worker = fleet.start("workers", CLOACINA_WORKER_TENANTS=mine.tenant.name)
+            # others may serve the same database, and do its work
+            fleet.wait_for_line(f"takes up the queue tenant.{mine.tenant.name}")
+            mine.upload(tmp_path, "chain", CHAIN)
+            assert mine.wait_for_end(mine.start("chain", {})).status == "Completed"
+            assert f"tenant.{other.tenant.name}" not in fleet.log_path.read_text()
 
-        worker.send_signal(signal.SIGTERM)
-        assert worker.wait(30) == 0
-        assert list((settings.home / "work").iterdir()) == []
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(30) == 0
+            assert list((home / "work").iterdir()) == []
 
 
 def test_the_result_of_a_task_outlasts_a_database_that_is_away_when_it_ends(
     data_root: Path, broker: EmbeddedValkey, tmp_path: Path
 ) -> None:
-    with EmbeddedPostgres(data_root / "outage") as postgres:
+    with (
+        EmbeddedPostgres(data_root / "outage") as postgres,
+        fleet_at(tmp_path / "home", postgres.url, broker.url, concurrency=1) as fleet,
+    ):
         database = Database(postgres.url)
         installation.migrate(database)
-        home = tmp_path / "home"
-        home.mkdir()
-        fleet = Fleet(
-            Settings(home=home, database_url=postgres.url, broker_url=broker.url, concurrency=1)
-        )
         fleet.start("workers")
         fleet.start("workers.scheduler")
         dispatcher = Dispatcher(database, broker.url)
@@ -175,7 +169,6 @@ def test_the_result_of_a_task_outlasts_a_database_that_is_away_when_it_ends(
 
         assert engineer.wait_for_end(execution_id).status == "Completed"
         assert engineer.events(execution_id).count("task_started") == 1
-        fleet.stop()
         database.close()
 
 

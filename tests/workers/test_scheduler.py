@@ -132,6 +132,8 @@ def test_a_database_that_goes_away_is_said_once_and_waited_for(
             url = postgres.url
             database = Database(url)
             installation.migrate(database)
+            with database.platform() as session:
+                session.execute(update(WakeupRow).values(due_at=after(-1)))
             database.close()
         settings = Settings(database_url=url, broker_url=broker_url)
         running = threading.Thread(target=scheduler.run, args=(settings, stopped))

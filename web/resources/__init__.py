@@ -3,7 +3,9 @@
 from web.blueprint import Blueprint
 from web.resources import (
     agents,
+    audit,
     executions,
+    fleet,
     keys,
     limits,
     operational,
@@ -19,8 +21,10 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     keys.blueprint,
     tenants.blueprint,
     limits.blueprint,
+    fleet.blueprint,
     workflows.blueprint,
     executions.blueprint,
     triggers.blueprint,
     agents.blueprint,
+    audit.blueprint,
 )

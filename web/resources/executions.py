@@ -2,21 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from cloacina.dag.states import ExecutionState
-from cloacina.db import after, as_tenant
+from cloacina.db import as_tenant
 from cloacina.executions import logs
 from cloacina.executions import services as executions
 from cloacina.lifecycle.control import Steering
 from cloacina.tenants.models import Tenant
 from web.blueprint import Blueprint
-from web.parsing import parse_id
+from web.parsing import as_moment, parse_id
 from web.schemas.common import tenant_items, tenant_list_of
 from web.schemas.executions import (
     EventsQuery,
@@ -65,7 +61,7 @@ def get_execution_events(query: dict[str, Any], tenant: Tenant, exec_id: str) ->
             session,
             execution_id,
             tenant.name,
-            since=_moment(session, query["since"]),
+            since=as_moment(session, query["since"]),
             after_sequence=query["after"],
         )
     return {"tenant_id": tenant.name, "execution_id": execution_id, "events": events}
@@ -85,7 +81,7 @@ def get_execution_logs(query: dict[str, Any], tenant: Tenant, exec_id: str) -> d
     """Show a page of what an execution's tasks wrote; nothing, for an unknown one."""
     execution_id = parse_id(exec_id, _KIND)
     with state().database.tenant(tenant) as session:
-        since = _moment(session, query.pop("since"))
+        since = as_moment(session, query.pop("since"))
         lines = logs.list_lines(session, execution_id, tenant.name, since=since, **query)
     return {"tenant_id": tenant.name, "execution_id": execution_id, "lines": lines}
 
@@ -139,10 +135,3 @@ def _steered(
     execution_id = parse_id(exec_id, _KIND)
     status = steer(_steering(), tenant, execution_id)
     return {"tenant_id": tenant.name, "execution_id": execution_id, "status": str(status)}
-
-
-def _moment(session: Session, since: timedelta | datetime | None) -> datetime | None:
-    if isinstance(since, timedelta):
-        # what is recorded bears the database's time, so that is what a duration counts back from
-        return session.scalar(select(after(-since.total_seconds())))
-    return since

@@ -2,13 +2,12 @@
 
 from dataclasses import asdict
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from flask import Response, request
-from werkzeug.exceptions import UnsupportedMediaType
 
 from cloacina.errors import InvalidInput
-from cloacina.lifecycle import intake, removal
+from cloacina.lifecycle import changes, intake, removal
 from cloacina.packages import services as packages
 from cloacina.packages.archive import SourceFile
 from cloacina.packages.services import Package
@@ -28,12 +27,12 @@ from web.schemas.workflows import (
 )
 from web.spool import spooled_json
 from web.state import state
+from web.uploads import FORM, uploaded_file
 
 _ALL = "/v1/tenants/<tenant_id>/workflows"
 _ONE = f"{_ALL}/<name>"
 
 _SOURCE_HEAD = WorkflowSourceResponse(exclude=("files",))
-_FORM = "multipart/form-data"
 _IDEMPOTENCY_KEY = "Idempotency-Key"
 _LONGEST_IDEMPOTENCY_KEY = 255
 _LANGUAGES = {
@@ -60,11 +59,11 @@ blueprint = Blueprint("workflows", "Workflows and the packages that hold them.")
     WorkflowUploadedResponse,
     status=201,
     errors=(413, 415),
-    requestBody={"required": True, "content": {_FORM: {"schema": PackageUploadForm}}},
+    requestBody={"required": True, "content": {FORM: {"schema": PackageUploadForm}}},
 )
 def upload_workflow(tenant: Tenant) -> dict[str, Any]:
     """Take in a package, and have it built."""
-    with _uploaded_file() as archive:
+    with uploaded_file("the package") as archive:
         package_id = intake.upload_package(
             state().database, state().dispatcher, tenant, archive, state().defaults
         )
@@ -166,18 +165,6 @@ def _idempotency_key() -> str | None:
     return key
 
 
-def _uploaded_file() -> BinaryIO:
-    if request.mimetype != _FORM and (request.content_length or request.mimetype):
-        raise UnsupportedMediaType(f"send the package as {_FORM}, in a part named 'file'")
-    file = request.files.get("file")
-    if file is None:
-        raise InvalidInput("send the package as a file, in a multipart part named 'file'")
-    if not file.stream.read(1):
-        raise InvalidInput("the uploaded file is empty")
-    file.stream.seek(0)
-    return cast(BinaryIO, file.stream)
-
-
 def _summary(package: Package) -> dict[str, Any]:
     tasks = package.definition["tasks"] if package.definition else []
     return asdict(package) | {"tasks": [task["id"] for task in tasks]}
@@ -189,8 +176,7 @@ def _source_file(file: SourceFile) -> dict[str, Any]:
 
 
 def _set_paused(tenant: Tenant, name: str, *, paused: bool) -> dict[str, Any]:
-    with state().database.tenant(tenant) as session:
-        package = packages.set_paused(session, name, paused=paused)
+    package = changes.set_paused(state().database, tenant, name, paused=paused)
     return {
         "tenant_id": tenant.name,
         "id": package.id,

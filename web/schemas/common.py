@@ -1,13 +1,14 @@
 """What the shapes of all resources are made of."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from cloacina.tenants.models import Tenant
+from web.parsing import parse_since
 
 MAX_PAGE = 1000
 # PostgreSQL's bigint
@@ -81,6 +82,41 @@ class Pagination(RequestBody):
         validate=validate.Range(0, _MOST, error="must be 0 or more"),
         error_messages={"invalid": "must be a whole number, 0 or more"},
     )
+
+
+class Moment(fields.Field[timedelta | datetime]):
+    """An end of a time span, in a query: a duration back from now, or a moment; None: open."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            load_default=None,
+            metadata={
+                "type": "string",
+                "description": "How long ago, such as `5m`, or a time as RFC 3339.",
+            },
+        )
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> timedelta | datetime:  # noqa: ARG002
+        try:
+            return parse_since(str(value))
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
+class Number(fields.Integer):
+    """The number of a line, in a query, beside which others are asked for; None: of none.
+
+    Parameters:
+        description: which others.
+    """
+
+    def __init__(self, description: str) -> None:
+        super().__init__(
+            load_default=None,
+            validate=validate.Range(0, _MOST, error="must be 0 or more"),
+            error_messages={"invalid": "must be a whole number, 0 or more"},
+            metadata={"description": description},
+        )
 
 
 @cache

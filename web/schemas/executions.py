@@ -1,16 +1,12 @@
 """Shapes of executions."""
 
-from datetime import datetime, timedelta
-from typing import Any
-
-from marshmallow import ValidationError, fields, validate
+from marshmallow import fields, validate
 
 from cloacina.dag.states import ExecutionState
 from cloacina.executions.attempt_log import STDERR, STDOUT
 from cloacina.executions.logs import MOST_LINES
 from cloacina.lifecycle.control import FAILED, START
-from web.parsing import parse_since
-from web.schemas.common import Answer, Pagination, RequestBody, Timestamp
+from web.schemas.common import Answer, Moment, Number, Pagination, RequestBody, Timestamp
 from web.schemas.workflows import ExecuteResponse
 
 _STATES = tuple(str(state.value) for state in ExecutionState)
@@ -87,40 +83,11 @@ class RerunResponse(ExecuteResponse):
     rerun_of = fields.UUID()
 
 
-class Since(fields.Field[timedelta | datetime]):
-    """The beginning of a time span: a duration back from now, or a moment."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> timedelta | datetime:  # noqa: ARG002
-        try:
-            return parse_since(str(value))
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
-
-
-def _since() -> Since:
-    return Since(
-        load_default=None,
-        metadata={
-            "type": "string",
-            "description": "How long ago, such as `5m`, or a time as RFC 3339.",
-        },
-    )
-
-
-def _after(description: str) -> fields.Integer:
-    return fields.Integer(
-        load_default=None,
-        validate=validate.Range(0, 2**63 - 1, error="must be 0 or more"),
-        error_messages={"invalid": "must be a whole number, 0 or more"},
-        metadata={"description": description},
-    )
-
-
 class EventsQuery(RequestBody):
     """Which events of an execution to give."""
 
-    since = _since()
-    after = _after("Only events of a higher sequence_num.")
+    since = Moment()
+    after = Number("Only events of a higher sequence_num.")
 
 
 class ExecutionEvent(Answer):
@@ -174,8 +141,8 @@ class LogsQuery(RequestBody):
         load_default=None,
         metadata={"description": "Only of this task, by its id or its full name."},
     )
-    since = _since()
-    after = _after(
+    since = Moment()
+    after = Number(
         "Only lines of a higher sequence: the last one's, to go on with the next page. A page may"
         " be shorter than its limit when lines are long; an empty one is the last for now."
     )

@@ -8,11 +8,12 @@ import pytest
 from cloacina.db import AS_PLATFORM, Call, Database, as_tenant
 from cloacina.db.database import DATABASE_ERRORS
 from cloacina.db.sql_file import make_statement
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.tenants import services as tenants
 from cloacina.tenants.errors import TenantNotFound
 from cloacina.tenants.models import STATUSES, Tenant
 from tests.cloacina.executions.runs import Runs, chain
+from tests.removal import delete_tenant
 
 EXECUTIONS = "SELECT id FROM workflow_executions"
 
@@ -80,9 +81,9 @@ def test_the_platforms_unit_is_refused_a_tenants_tables(
 
 def test_what_the_opening_found_is_told(database: Database, pair: tuple[Tenant, Tenant]) -> None:
     with database.unit(tenants.enter(pair[0].id)) as unit:
-        tenant, slots = tenants.entered(unit, pair[0].id)
+        tenant = tenants.entered(unit, pair[0].id)
         ((row,),) = unit.ask(ask("SELECT current_user AS who, current_schema() AS path"))
-    assert (tenant, slots) == (pair[0], 0)
+    assert tenant == pair[0]
     assert (row.who, row.path) == (tenant.role, tenant.schema)
 
 
@@ -104,7 +105,7 @@ def test_a_unit_enters_a_tenant_in_any_state_and_learns_it(database: Database, s
         text = "UPDATE tenants SET status = :status WHERE id = :id"
         unit.commit(Call(make_statement("test", text, ""), {"id": tenant.id, "status": status}))
     with database.unit(tenants.enter(tenant.id)) as unit:
-        assert tenants.entered(unit, tenant.id)[0].status == status
+        assert tenants.entered(unit, tenant.id).status == status
     with database.unit(tenants.re_enter(tenant)) as unit:
         unit.ask(ask(EXECUTIONS))
         assert tenants.is_active(unit) is (status == "active")
@@ -120,4 +121,4 @@ def test_the_one_tenant_of_sqlite_is_entered(either_database: Database) -> None:
     with either_database.platform() as session:
         public = tenants.find(session, "public")
     with either_database.unit(tenants.enter(public.id)) as unit:
-        assert tenants.entered(unit, public.id) == (public, 0)
+        assert tenants.entered(unit, public.id) == public

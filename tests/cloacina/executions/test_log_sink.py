@@ -11,8 +11,9 @@ from cloacina.errors import DatabaseUnavailable
 from cloacina.executions import claims, finishing, logs
 from cloacina.executions.attempt_log import AttemptLog
 from cloacina.executions.log_sink import FLUSH_S, TRY_AGAIN_S, LogSink
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.lifecycle.tenants import create_tenant
 from tests.cloacina.executions.runs import Runs, chain
+from tests.removal import delete_tenant
 
 MAX_BYTES = 1000
 

@@ -7,6 +7,7 @@ from sqlalchemy import func, select, update
 
 from cloacina.db import Database, after
 from cloacina.fleet import services as fleet
+from cloacina.fleet.assignment import Server
 from cloacina.fleet.models import WorkerRow
 from cloacina.fleet.services import GONE_S, Worker
 
@@ -60,12 +61,12 @@ def test_workers_that_report_are_on_duty_by_name(either_database: Database) -> N
 def test_a_worker_that_reports_again_is_the_same_one(either_database: Database) -> None:
     one = worker("a")
     beat(either_database, one)
-    be_silent_for(either_database, one, 10)
+    be_silent_for(either_database, one, 5)
     (found,) = live(either_database)
-    assert found.seconds_since_heartbeat == pytest.approx(10, abs=2)
+    assert found.seconds_since_heartbeat == pytest.approx(5, abs=2)
     beat(either_database, one)
     (found,) = live(either_database)
-    assert found.seconds_since_heartbeat < 5
+    assert found.seconds_since_heartbeat < 2
 
 
 def test_a_silent_worker_is_on_duty_no_more_and_in_time_forgotten(
@@ -93,3 +94,15 @@ def test_a_worker_that_signs_off_is_gone_at_once(either_database: Database) -> N
         fleet.leave(session, one.id)
         fleet.leave(session, uuid4())
     assert live(either_database) == []
+
+
+def test_a_worker_that_retires_is_gone_at_once_and_its_row_stays_for_its_queue(
+    either_database: Database,
+) -> None:
+    one, other = worker("a"), worker("b", "acme")
+    beat(either_database, one, other)
+    with either_database.platform() as session:
+        fleet.retire(session, one.id)
+        assert fleet.list_servers(session) == {Server(other.id, ("acme",), 4)}
+        assert fleet.forget_gone(session) == []
+    assert [each.id for each in live(either_database)] == [other.id]

@@ -13,10 +13,11 @@ from cloacina.errors import Unauthorized
 from cloacina.keys import services as keys
 from cloacina.keys.errors import KeyNotFound
 from cloacina.keys.models import ADMIN, READ, ROLES, WRITE, ApiKeyRow
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import Tenant
 from tests.cloacina.keys.verifying import verify
+from tests.removal import delete_tenant
 
 
 @pytest.fixture

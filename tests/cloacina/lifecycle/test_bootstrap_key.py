@@ -15,6 +15,7 @@ from cloacina.keys import services as keys
 from cloacina.keys.models import WRITE
 from cloacina.lifecycle.installation import ensure_bootstrap_key
 from cloacina.tenants import services as tenants
+from tests.cloacina.audit.lines import lines
 from tests.cloacina.keys.verifying import verify
 
 RECOVERY = {
@@ -70,6 +71,9 @@ def test_the_first_key_is_in_a_file_that_only_its_owner_reads(
     assert [path.name for path in home.iterdir()] == ["bootstrap-key"]
     assert opens_all(no_admin, key_in(home))
     assert live_admin_keys(no_admin) == ["bootstrap-admin"]
+    (event,) = lines(no_admin, 1, action="key.bootstrap")
+    assert (event.subject, event.key_id) == (str(verify(no_admin, key_in(home)).key.id), None)
+    assert key_in(home) not in str(event)
 
 
 def test_the_key_is_in_no_log(

@@ -6,14 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
-from sqlalchemy import exc, text
+from sqlalchemy import event, exc, text
 
 from cloacina.db import Database
 from cloacina.errors import DatabaseUnavailable
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.tenants import services
 from cloacina.tenants.errors import TenantCreationFailed, TenantNotFound
 from tests.cloacina.lifecycle.statements import count_statements
+from tests.removal import delete_tenant
 
 
 def test_a_new_tenant_has_all_that_it_needs(
@@ -29,7 +30,7 @@ def test_a_new_tenant_has_all_that_it_needs(
         assert services.find_by_id(session, tenant.id) == tenant
         assert tenant in services.list_all(session)
         due = session.execute(
-            text("SELECT due_at <= now() FROM tenant_wakeups WHERE tenant_id = :id"),
+            text("SELECT due_at > now() FROM tenant_wakeups WHERE tenant_id = :id"),
             {"id": tenant.id},
         )
         assert due.scalars().all() == [True]
@@ -56,6 +57,48 @@ def test_a_session_that_is_killed_at_any_step_leaves_nothing(
         create_tenant(database, tenant_name)
     assert traces(tenant_name) == []
     assert create_tenant(database, tenant_name).name == tenant_name
+
+
+EVERYTHING = """
+SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_namespace),
+    (SELECT count(*) FROM pg_roles), (SELECT count(*) FROM pg_auth_members),
+    (SELECT count(*) FROM pg_default_acl), (SELECT count(*) FROM pg_db_role_setting),
+    (SELECT count(*) FROM pg_shdepend), (SELECT datacl::text FROM pg_database
+        WHERE datname = current_database()),
+    (SELECT count(*) FROM tenants), (SELECT count(*) FROM tenant_wakeups),
+    (SELECT count(*) FROM audit_log)
+"""
+
+
+def test_an_error_at_any_statement_leaves_nothing(
+    database: Database, tenant_name: str, statements: int
+) -> None:
+    class Injected(Exception):
+        pass
+
+    left = [0]
+
+    def fail(*_: object) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Injected
+
+    def everything() -> tuple[object, ...]:
+        with database.platform() as session:
+            return tuple(session.execute(text(EVERYTHING)).one())
+
+    before = everything()
+    for number in range(statements):
+        left[0] = number
+        event.listen(database.engine, "before_cursor_execute", fail)
+        try:
+            with pytest.raises(Injected):
+                create_tenant(database, tenant_name)
+        finally:
+            event.remove(database.engine, "before_cursor_execute", fail)
+        assert everything() == before, number
+    assert create_tenant(database, tenant_name).status == "active"
+    assert everything()[-1] == before[-1] + 1
 
 
 def test_of_several_that_make_one_tenant_at_once_one_wins(

@@ -12,7 +12,8 @@ from cloacina.db import Database
 from cloacina.embedded import EmbeddedPostgres
 from cloacina.errors import DatabaseUnavailable, Unauthorized
 from cloacina.keys import services as keys
-from cloacina.lifecycle.tenants import Removal, create_tenant, delete_tenant
+from cloacina.lifecycle.deletion import Removal
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.processes import wait_until
 from cloacina.tenants import services
 from cloacina.tenants.errors import TenantNotFound, TenantRemovalFailed
@@ -20,6 +21,7 @@ from cloacina.tenants.models import Tenant
 from tests.cloacina.keys.verifying import verify
 from tests.cloacina.lifecycle.statements import count_statements
 from tests.cloacina.tenants.logins import admin, login
+from tests.removal import delete_tenant
 
 
 def key_of(database: Database, tenant: Tenant) -> str:
@@ -139,7 +141,7 @@ def test_a_tenant_whose_tables_are_in_use_is_closed_and_goes_later(
         deletion = thread.submit(delete_tenant, database, tenant_name)
         # sooner than its own patience would end
         assert wait_until(lambda: other.execute(waiting).fetchone(), 10)
-        with pytest.raises(TenantRemovalFailed, match="its keys are revoked; try again"):
+        with pytest.raises(TenantRemovalFailed, match="its keys are revoked: canceling"):
             deletion.result(10)
     assert not is_valid(database, key)
     assert delete_tenant(database, tenant_name).removed

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from cloacina.db import Database, after
+from cloacina import logs
+from cloacina.db import Database
 from cloacina.dispatch import HINT_LOST_S
 from cloacina.lifecycle import upkeep
+from cloacina.packages import builds
 from cloacina.packages import services as packages
 from cloacina.packages.models import ArchiveChunkRow
 from cloacina.tenants import services as tenants
-from cloacina.tenants.models import WakeupRow
+from tests.cloacina.audit.lines import lines
 from tests.cloacina.executions.runs import failed
 from tests.cloacina.packages.archives import demo_archive
 from tests.cloacina.slots import Desk, open_slot
@@ -51,6 +53,23 @@ def test_all_that_waits_is_built_and_one_that_fails_delays_no_other(desk: Desk) 
     desk.build()
     states = [desk.package(package_id).build_status for package_id in ids]
     assert states == ["success", "failed", "success"]
+
+
+def test_the_audit_log_says_how_each_build_ended_and_for_which_request(desk: Desk) -> None:
+    for name, tasks in (("right", ONE), ("wrong", "import not_there\n")):
+        desk.upload(tasks, name=name)
+    token = logs.request_id.set("the-upload")
+    try:
+        desk.build()
+    finally:
+        logs.request_id.reset(token)
+    events = lines(desk.slot.database, action="package.build", request_id="the-upload")
+    assert [(event.subject, event.outcome) for event in reversed(events)] == [
+        ("right", "ok"),
+        ("wrong", "build_failed"),
+    ]
+    assert {event.tenant_name for event in events} == {desk.tenant.name}
+    assert {event.key_id for event in events} == {None}
 
 
 @pytest.mark.parametrize(
@@ -139,17 +158,41 @@ def test_what_is_stored_of_a_deleted_package_goes_with_its_last_execution(desk: 
     assert desk.runs.get(execution_id).package_name == package.package_name
 
 
-def test_packages_are_looked_after_again_after_the_interval(desk: Desk) -> None:
+def test_packages_that_may_want_it_are_looked_after_again_after_the_interval(desk: Desk) -> None:
+    package = desk.built(ONE)
+    desk.start(package)
+    with desk.slot.database.tenant(desk.tenant) as session:
+        # dropped once nothing runs it
+        packages.delete_version(session, package.package_name, "1.0.0")
     desk.build(interval_s=40)
     due_s, reconcile_s = desk.due_in_s()
     assert reconcile_s == pytest.approx(40, abs=1)
     assert due_s <= 40
 
 
-def test_a_tenant_with_nothing_open_is_next_due_for_its_packages(desk: Desk) -> None:
+def test_a_build_that_somebody_else_has_is_looked_after_again(desk: Desk) -> None:
+    desk.upload(ONE)
+    with desk.slot.database.tenant(desk.tenant) as session:
+        builds.claim_next(session)
     desk.build(interval_s=40)
+    assert desk.due_in_s()[1] == pytest.approx(40, abs=1)
+
+
+def test_a_tenant_that_wants_nothing_is_left_alone_for_long(desk: Desk) -> None:
+    desk.built(ONE)
     desk.sweep()
-    assert desk.due_in_s() == pytest.approx((40, 40), abs=1)
+    assert min(desk.due_in_s()) > tenants.IDLE_S / 2 - 1
+
+
+def test_a_look_that_an_upload_would_leave_as_it_is_is_not_put_off(desk: Desk) -> None:
+    desk.build(interval_s=HINT_LOST_S)
+    assert desk.due_in_s()[1] <= HINT_LOST_S
+
+
+def test_a_moment_near_enough_for_whoever_had_work_is_not_put_off(desk: Desk) -> None:
+    desk.built(ONE)
+    desk.sweep(due_in_s=HINT_LOST_S)
+    assert desk.due_in_s()[0] <= HINT_LOST_S
 
 
 def test_a_tenant_with_an_open_execution_is_swept_regularly(desk: Desk) -> None:
@@ -190,7 +233,6 @@ def test_lost_claims_are_given_back_and_their_tasks_run(desk: Desk) -> None:
 def test_a_sweep_does_not_undo_a_wake_up_that_came_meanwhile(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.build(interval_s=50)
     give_back_lost = upkeep.finishing.give_back_lost
     woken = threading.Event()
 
@@ -202,14 +244,9 @@ def test_a_sweep_does_not_undo_a_wake_up_that_came_meanwhile(
             woken.set()
         return give_back_lost(*arguments)
 
-    with desk.slot.database.platform() as session:
-        session.execute(
-            update(WakeupRow).where(WakeupRow.tenant_id == desk.tenant.id).values(due_at=after(30))
-        )
     monkeypatch.setattr("cloacina.executions.finishing.give_back_lost", meanwhile)
     desk.sweep()
-    expected = 1 if woken.is_set() else 50
-    assert desk.due_in_s()[0] == pytest.approx(expected, abs=1)
+    assert (desk.due_in_s()[0] <= 1) is woken.is_set()
 
 
 def test_several_slots_that_look_after_a_tenant_build_each_package_once(

@@ -144,6 +144,35 @@ def test_vendored_modules_come_before_the_packages_own(tmp_path: Path) -> None:
     assert import_paths(tmp_path) == (tmp_path / "vendor", tmp_path / "workflow")
 
 
+def test_the_folder_of_a_tenant_that_is_gone_is_removed_whole(
+    either_database: Database, empty_tenant: Tenant, root: Path
+) -> None:
+    cache = PackageCache(root)
+    package = uploaded(either_database, empty_tenant)
+    folder = cache.ensure(either_database, empty_tenant, package)
+    owner = str(empty_tenant.id)
+    assert cache.owners() == {owner}
+
+    # several workers of one machine
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(cache.evict, [owner] * 3))
+
+    assert cache.owners() == set()
+    cache.evict(owner)
+    assert cache.ensure(either_database, empty_tenant, package) == folder
+
+
+def test_what_a_worker_has_left_that_was_killed_is_removed_too(
+    either_database: Database, empty_tenant: Tenant, root: Path
+) -> None:
+    cache = PackageCache(root)
+    cache.ensure(either_database, empty_tenant, uploaded(either_database, empty_tenant))
+    (root / str(empty_tenant.id)).rename(root / ".0123")
+    assert cache.owners() == {".0123"}
+    cache.evict(".0123")
+    assert cache.owners() == set()
+
+
 @pytest.mark.parametrize("name", ["../../elsewhere", "/tmp/elsewhere", "..", "", "a/b", ".hidden"])
 def test_a_hash_that_a_tenant_wrote_itself_leads_nowhere(
     either_database: Database, empty_tenant: Tenant, root: Path, name: str

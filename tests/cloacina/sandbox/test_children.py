@@ -264,3 +264,27 @@ def test_answers_are_json_as_the_child_wrote_it(sandbox: Sandbox, tmp_path: Path
         "ok": True,
         "context": None,
     }
+
+
+def test_a_tenant_that_is_gone_keeps_no_child_and_gets_none(
+    sandbox: Sandbox, host: Host, tmp_path: Path
+) -> None:
+    mine = write_code(tmp_path / "a", body("time.sleep(1000)"), tenant_id=ACME)
+    other = write_code(tmp_path / "b", PID, tenant_id=GLOBEX)
+    ended, held, idle = (Sandbox(host) for _ in range(3))
+    pids = [result(one, mine, "pid") for one in (ended, held, idle)]
+    others = result(sandbox, other)
+    idle.rest()
+    running = start(ended, mine)
+
+    host.evict(str(ACME))
+
+    with pytest.raises(ChildDied):
+        running.wait(20)
+    # also the one that a slot keeps for the next task
+    for pid in pids:
+        wait_gone(pid)
+    for one in (ended, held, idle):
+        with pytest.raises(ChildDied, match="no process could be started"):
+            result(one, mine, "pid")
+    assert result(sandbox, other) == others

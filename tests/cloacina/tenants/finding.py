@@ -16,13 +16,16 @@ from cloacina.db import Call, Unit
 # they gather what is to be written, and ask for nothing before `calls` gives it
 COLLECTORS = ("executions.transition.Transition",)
 
-# they switch to the platform or the owner by themselves, or say what a unit began with
+# they switch to the platform or the owner by themselves, are the platform's among the tenants', or
+# say what a unit began with
 SWITCHING = (
     "tenants.services.wake_calls",
     "tenants.services.entered",
     "tenants.services.is_active",
     "lifecycle.rights.ensure_rights",
     "lifecycle.tenants.add_tenant",
+    "lifecycle.tenants.Filling",
+    "lifecycle.changes.record",
 )
 
 

@@ -36,7 +36,9 @@ from cloacina.executions.control import Control
 from cloacina.executions.graphs import GraphCache
 from cloacina.executions.log_sink import LogSink
 from cloacina.executions.transition import NewExecution, Records, Transition
+from cloacina.fleet import demand, posts
 from cloacina.fleet import services as fleet
+from cloacina.fleet.posts import Staff
 from cloacina.fleet.services import Worker
 from cloacina.keys import services as keys
 from cloacina.keys.models import KeyInfo, Principal
@@ -196,6 +198,10 @@ def _records(world: World, unit: Unit) -> Records:
 
 
 TENANTS: Mapping[str, Ask] = {
+    "packages.services.store_archive": lambda w, s: packages.store_archive(
+        s, w.package.id, uploads.archive("more")
+    ),
+    "packages.builds.is_any_open": lambda _, s: builds.is_any_open(s),
     "packages.builds.claim_next": lambda _, s: builds.claim_next(s),
     "packages.builds.succeed": lambda w, s: builds.succeed(s, w.build(), uploads.DEFINITION, "0"),
     "packages.builds.fail": lambda w, s: builds.fail(s, w.build(), "broken"),
@@ -272,6 +278,7 @@ TENANTS: Mapping[str, Ask] = {
     "executions.services.list_executions": lambda _, s: services.list_executions(
         s, status=None, workflow=None, limit=10, offset=0
     ),
+    "executions.services.count_by_status": lambda _, s: services.count_by_status(s),
     "executions.services.get": lambda w, u: services.get(u, w.execution()),
     "executions.services.list_events": lambda w, s: services.list_events(s, w.execution(), "acme"),
     "executions.services.list_tasks": lambda w, s: services.list_tasks(s, w.execution(), "acme"),
@@ -297,6 +304,7 @@ TENANTS: Mapping[str, Ask] = {
     "schedules.services.recent_executions": lambda w, s: schedules.recent_executions(
         s, w.schedule_id
     ),
+    "lifecycle.removal.is_any_left": lambda _, s: removal.is_any_left(s),
     "lifecycle.removal.purge_deleted": lambda _, s: removal.purge_deleted(s),
 }
 
@@ -330,6 +338,16 @@ PLATFORMS: Mapping[str, Ask] = {
     "tenants.limits.lock": lambda w, s: limits.lock(s, w.limited.id),
     "tenants.limits.change": lambda w, s: limits.change(s, w.limited, {"max_packages": 5}),
     "tenants.limits.clear": lambda w, s: limits.clear(s, w.limited),
+    "tenants.services.list_ids": lambda _, s: tenants.list_ids(s),
+    "tenants.services.list_killed": lambda _, s: tenants.list_killed(s),
+    "tenants.services.find_named": lambda w, s: tenants.find_named(s, w.runs.tenant.name),
+    "keys.services.count_live": lambda w, s: keys.count_live(s, w.runs.tenant),
+    "fleet.services.not_heard_of_since": lambda _, s: fleet.not_heard_of_since(
+        s, datetime.now(UTC)
+    ),
+    "audit.services.list_events": lambda _, s: audit.list_events(
+        s, audit.Wanted(), limit=10, offset=0
+    ),
     "audit.services.record": lambda w, s: audit.record(s, "key.create", w.runs.tenant),
     "tenants.services.enter": lambda w, u: u.ask(tenants.enter(w.runs.tenant.id)),
     "tenants.services.find_call": lambda w, u: u.ask(tenants.find_call(w.runs.tenant.name)),
@@ -347,6 +365,20 @@ PLATFORMS: Mapping[str, Ask] = {
     ),
     "keys.services.revoke_all_of": lambda w, s: keys.revoke_all_of(s, w.runs.tenant.id),
     "fleet.services.beat": lambda _, s: fleet.beat(s, Worker(uuid4(), "w", (), 1, 0, 0.0)),
+    "fleet.services.retire": lambda _, s: fleet.retire(s, uuid4()),
+    "fleet.services.list_servers": lambda _, s: fleet.list_servers(s),
+    "fleet.services.count_own": lambda w, s: fleet.count_own(s, w.runs.tenant.name),
+    "fleet.demand.of_tenant": lambda w, s: demand.of_tenant(s, w.runs.tenant.id),
+    "fleet.demand.change": lambda w, s: demand.change(s, w.runs.tenant, by=1, most=2),
+    "fleet.demand.answer_wait": lambda w, s: demand.answer_wait(
+        s, w.runs.tenant, waits=True, patience_s=1, most=2
+    ),
+    "fleet.demand.raised_tenants": lambda _, s: demand.raised_tenants(s),
+    "fleet.demand.on_top": lambda _, s: demand.on_top(s),
+    "fleet.posts.hold": lambda w, s: posts.hold(
+        s, uuid4(), {w.runs.tenant.id: Staff(1, may_grow=True)}, may_take_over=True
+    ),
+    "fleet.posts.give_up": lambda _, s: posts.give_up(s, uuid4()),
     "fleet.services.leave": lambda _, s: fleet.leave(s, uuid4()),
     "fleet.services.list_live": lambda _, s: fleet.list_live(s),
     "fleet.services.forget_gone": lambda _, s: fleet.forget_gone(s),

@@ -16,12 +16,13 @@ from cloacina.db.locked import FIRST_S, MOST_S, Locked
 from cloacina.embedded import EmbeddedPostgres
 from cloacina.executions import claiming
 from cloacina.lifecycle import installation
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import Tenant
 from tests.cloacina.db.test_tenants_units import ask
 from tests.cloacina.executions.runs import Runs, chain
 from tests.cloacina.tenants.logins import admin, login
+from tests.removal import delete_tenant
 
 PASSWORD = "open sesame"
 

@@ -7,9 +7,10 @@ from sqlalchemy import text
 from cloacina.db import Database, execute_ddl, identifier
 from cloacina.embedded import EmbeddedPostgres
 from cloacina.lifecycle import installation
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.tenants import services
 from cloacina.tenants.errors import TenantCreationFailed
+from tests.removal import delete_tenant
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,12 @@ from sqlalchemy import exc, text
 
 from cloacina.db import Database
 from cloacina.embedded import EmbeddedPostgres
-from cloacina.lifecycle.tenants import Removal, create_tenant, delete_tenant
+from cloacina.lifecycle.deletion import Removal
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.processes import wait_until
 from cloacina.tenants.models import Tenant
 from tests.cloacina.tenants.logins import admin, login, rows
+from tests.removal import delete_tenant
 
 PASSWORD = "a 'quoted' pass\\word with ünïcode"
 TENANT_TABLES = ("packages", "workflow_executions", "task_executions", "execution_events")

@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import select, update
 
 from cloacina.db import Database, after, now
-from cloacina.lifecycle.tenants import create_tenant, delete_tenant
+from cloacina.lifecycle.tenants import create_tenant
 from cloacina.tenants import services as tenants
 from cloacina.tenants.models import DELETING, Tenant, TenantRow, WakeupRow
+from tests.removal import delete_tenant
 
 SECOND = timedelta(seconds=1)
 
@@ -148,10 +149,12 @@ def test_a_tenant_that_is_being_deleted_is_never_due(database: Database, many: l
     assert many[0] not in {tenant_id for tenant_id, _, _ in take(database)}
 
 
-def test_a_new_tenant_is_due_at_once_and_a_deleted_one_never_again(
+def test_a_new_tenant_is_due_once_it_has_work_and_a_deleted_one_never_again(
     database: Database, tenant_name: str
 ) -> None:
     tenant = create_tenant(database, tenant_name)
+    assert tenant.id not in {tenant_id for tenant_id, _, _ in take(database)}
+    wake(database, tenant.id, 0, reconcile=True)
     assert (tenant.id, tenant_name, True) in take(database)
     wake(database, tenant.id, 0)
     delete_tenant(database, tenant_name)

@@ -1,0 +1,1 @@
+"""Moves a tenant: writes all that it has into one file, and makes a tenant of such a file."""
