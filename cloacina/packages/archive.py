@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloacina.packages import limits
-from cloacina.packages.bzip2_reader import Bzip2Reader, Readable
+from cloacina.packages.bzip2_reader import Bzip2Reader
 from cloacina.packages.contents import Contents, PackageInfo, normal_path
 from cloacina.packages.errors import InvalidPackage, Problems
 from cloacina.packages.tar_reader import Kind, Member, TarReader
+from cloacina.packages.unpacking import Readable
 
 Archive = Path | Readable
 # gets a file's path inside the package and its bytes, all of which it has to draw

@@ -10,9 +10,9 @@ from uuid import uuid4
 
 from cloacina.db import Database
 from cloacina.packages.archive import remove_unpacked, unpack_archive
-from cloacina.packages.bzip2_reader import Readable
 from cloacina.packages.errors import InvalidPackage, NotWanted
 from cloacina.packages.services import Package, open_archive
+from cloacina.packages.unpacking import Readable
 from cloacina.sandbox.code import Code
 from cloacina.tenants.models import Tenant
 

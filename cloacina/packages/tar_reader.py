@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cloacina.packages import limits
-from cloacina.packages.bzip2_reader import Readable
 from cloacina.packages.errors import InvalidPackage, printable
+from cloacina.packages.unpacking import Readable
 
 _BLOCK = 512
 _PIECE_BYTES = 64 * 1024

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cloacina.dag.values import load_json
-from cloacina.packages.bzip2_reader import Readable
 from cloacina.packages.errors import InvalidPackage, printable
 from cloacina.packages.tar_reader import Kind, TarReader
+from cloacina.packages.unpacking import Readable
 from cloacina.transfer import layout, limits
 from cloacina.transfer.errors import TenantImportFailed
 from cloacina.transfer.layout import Field, Table

@@ -9,7 +9,7 @@ from cloacina.audit import services as audit
 from cloacina.db import Database, first_line, sqlstate
 from cloacina.dispatch import Dispatcher
 from cloacina.lifecycle.tenants import Tables, create_tenant
-from cloacina.packages.bzip2_reader import Readable
+from cloacina.packages.unpacking import Readable
 from cloacina.tenants.models import Tenant
 from cloacina.transfer import layout
 from cloacina.transfer.checks import check_all
