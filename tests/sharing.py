@@ -1,5 +1,6 @@
 """How the processes of `pytest --numprocesses` share the tests: those that take longest first."""
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -30,6 +31,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
             return TOGETHER if nodeid.startswith(TOGETHER) else super()._split_scope(nodeid)
 
     return Sharing(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Let reports travel between processes: tasks may log what UTF-8 has no bytes for."""
+    return _encodable((yield))
+
+
+def _encodable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {_encodable(key): _encodable(each) for key, each in value.items()}
+        case list() | tuple():
+            return type(value)(map(_encodable, value))
+        case _:
+            return value
 
 
 @pytest.hookimpl(trylast=True)
