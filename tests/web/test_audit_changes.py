@@ -143,12 +143,16 @@ DONE: dict[str, Callable[[Scene], object]] = {
     "workflows.resume_workflow": resume_workflow,
     "workflows.upload_workflow": upload_workflow,
 }
-# the changes of tenants themselves are tried where tenants are, in tests/cloacina/lifecycle
-OF_TENANTS = {
-    *("tenants.create_tenant", "tenants.migrate_tenant", "tenants.remove_tenant"),
-    *("tenants.suspend_tenant", "tenants.resume_tenant", "tenants.import_tenant"),
+# the one change of a tenant that takes more than a request: tests/cloacina/lifecycle/test_migration
+TRIED_ELSEWHERE = {"tenants.migrate_tenant"}
+LIFE = {
+    "tenants.create_tenant",
+    "tenants.suspend_tenant",
+    "tenants.resume_tenant",
+    "tenants.remove_tenant",
+    "tenants.import_tenant",
 }
-PLATFORMS = {"keys.create_key", "tenants.create_tenant"}
+PLATFORMS = {"keys.create_key"}
 
 
 @pytest.fixture
@@ -163,7 +167,7 @@ def test_every_route_that_changes_something_is_recorded_or_says_why_not(app: Fla
 
 
 def test_every_recorded_change_is_tried_here() -> None:
-    assert DONE.keys() | OF_TENANTS == CHANGES.keys()
+    assert DONE.keys() | LIFE | TRIED_ELSEWHERE == CHANGES.keys()
 
 
 @pytest.mark.parametrize("endpoint", DONE)
@@ -174,6 +178,32 @@ def test_a_change_leaves_one_line(scene: Scene, endpoint: str) -> None:
     assert event.subject == (str(subject) if subject else None)
     assert event.tenant_name == (None if endpoint in PLATFORMS else scene.tenant.name)
     assert (event.key_name, str(event.address)[:7]) == ("test", "198.51.")
+
+
+def test_each_step_of_a_tenants_life_leaves_a_line(scene: Scene, tenant_name: str) -> None:
+    done, whole = set(), f"/v1/tenants/{tenant_name}"
+
+    def ask(method: str, path: str, endpoint: str = "", **request: Any) -> bytes:
+        answer = scene.ask(method, path, **request)
+        assert answer.status_code < 300, answer.json
+        action = CHANGES[endpoint].action if endpoint else "tenant.export"
+        found = [event for event in scene.events() if event.action == action]
+        assert {event.outcome for event in found} == {"ok"}
+        assert {event.tenant_name for event in found} == {tenant_name}
+        assert {event.key_name for event in found} == {"test"}
+        done.add(endpoint)
+        content = answer.data
+        answer.close()
+        return content
+
+    ask("POST", "/v1/tenants", "tenants.create_tenant", json={"name": tenant_name})
+    ask("POST", f"{whole}/suspend", "tenants.suspend_tenant")
+    ask("POST", f"{whole}/resume", "tenants.resume_tenant")
+    export = ask("GET", f"{whole}/export")
+    ask("DELETE", whole, "tenants.remove_tenant")
+    file = {"file": (io.BytesIO(export), "tenant.tar.zst")}
+    ask("POST", "/v1/tenants/import", "tenants.import_tenant", data=file)
+    assert done - {""} == LIFE
 
 
 @pytest.mark.parametrize("endpoint", CHANGES)
